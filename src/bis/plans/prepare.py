@@ -1,0 +1,140 @@
+"""From a URI to a plan: every mistake of the user's is found here, before anything is built or recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bis import environments, projects, sources
+from bis.errors import UsageError
+from bis.plans.plan import Plan, PlannedSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from bis.environments import AsOf, EnvironmentSpec, Lock
+    from bis.home import Home
+    from bis.projects import Binding, Project
+    from bis.sources import Source
+
+DETERMINING_VARIABLES = {"PYTHONUNBUFFERED": "1"}
+"""Set for every run: output is shown as it is written."""
+
+REMOVED_VARIABLES = ("PYTHONDONTWRITEBYTECODE",)
+"""Not handed down: without bytecode caches every import of a run compiles again, which costs seconds."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked to run."""
+
+    uri: str
+    entry_point: str = "main"
+    version: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    env_manager: str | None = None
+    as_of: AsOf | None = None
+    upgrade: bool = False
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A plan, and what it was made from. The source is held until it is closed."""
+
+    source: Source
+    project: Project
+    binding: Binding
+    spec: EnvironmentSpec
+    lock: Lock
+    plan: Plan
+
+
+def prepare(
+    request: Request, *, home: Home, notify: Callable[[str], None], show_progress: bool = False
+) -> Prepared:
+    """Fetch, read, check and lock what ``request`` names, and write the plan.
+
+    Raises a BisError for every mistake in the URI, the project, the parameters or the environment.
+    """
+    source = sources.fetch(request.uri, request.version, home=home, notify=notify)
+    try:
+        return _prepare(source, request, home=home, notify=notify, show_progress=show_progress)
+    except BaseException:
+        source.close()
+        raise
+
+
+def _prepare(
+    source: Source, request: Request, *, home: Home, notify: Callable[[str], None], show_progress: bool
+) -> Prepared:
+    project = projects.load(source.directory)
+    binding = project.entry_point(request.entry_point).bind(request.parameters, cwd=Path.cwd())
+    for warning in binding.warnings:
+        notify(warning)
+    spec = detect_environment(project, request.env_manager)
+    lock = environments.lock(
+        spec,
+        as_of=request.as_of or as_of_source(source),
+        home=home,
+        notify=notify,
+        upgrade=request.upgrade,
+        show_progress=show_progress,
+    )
+    plan = Plan(
+        source=PlannedSource(
+            tree=source.tree,
+            subdirectory=source.subdirectory,
+            repository=source.repo_url,
+            commit=source.commit,
+            dirty=source.dirty,
+        ),
+        entry_point=binding.entry_point,
+        template=binding.template,
+        parameters=binding.parameters,
+        extra=binding.extra,
+        environment=lock,
+        local=binding.local,
+        downloads=binding.downloads,
+        variables=DETERMINING_VARIABLES,
+        removed_variables=REMOVED_VARIABLES,
+    )
+    return Prepared(source, project, binding, spec, lock, plan)
+
+
+def detect_environment(project: Project, manager: str | None) -> EnvironmentSpec:
+    """What the project declares as its environment, read and checked, nothing resolved."""
+    declaration = project.environment
+    if declaration is None:
+        return environments.detect(project.directory, kind=None, file=None, manager=manager)
+    return environments.detect(
+        project.directory, kind=declaration.kind, file=declaration.file, manager=manager
+    )
+
+
+def as_of_source(source: Source) -> AsOf:
+    """The date a spec is resolved at: the commit's for a Git version, else that of the spec's first run."""
+    from bis.environments import AsOf
+
+    if source.version_is_commit and source.committed_at is not None:
+        return AsOf.commit(source.committed_at)
+    return AsOf.first_run()
+
+
+def parse_as_of(text: str) -> AsOf:
+    """``latest``, a date or an ISO 8601 time, as ``--as-of`` takes it; raises UsageError."""
+    from datetime import datetime, time, timezone
+
+    from bis.environments import AsOf
+
+    if text == "latest":
+        return AsOf.latest()
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"--as-of {text!r} is neither a date nor 'latest'", hint="Write it as 2024-05-31."
+        ) from None
+    if len(text) == len("2024-05-31"):  # a bare date means its end, as for uv's --exclude-newer
+        moment = datetime.combine(moment.date(), time(23, 59, 59))
+    return AsOf.date(moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc))
