@@ -1,0 +1,152 @@
+"""``bis env``: the environments that bis has made."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from bis.cli.parser import Parser, command
+from bis.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from bis.environments import EnvironmentInfo
+
+
+def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add ``env list``, ``env show`` and ``env prune``."""
+    parser = command(
+        commands,
+        "env",
+        list_environments,
+        help="list, show and prune environments",
+        description="The environments that bis has made, kept by the digest of their lock.",
+        example="  bis env list\n  bis env prune --older-than 30",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    actions = parser.add_subparsers(metavar="ACTION", title="actions", parser_class=Parser)
+    listing = command(
+        actions, "list", list_environments, help="list them", description="List the environments, last used first.", example="  bis env list"
+    )
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    showing = command(
+        actions,
+        "show",
+        show_environment,
+        help="show one, with its packages",
+        description="Show an environment: where it is, its interpreter, what it was made from, its packages.",
+        example="  bis env show 3fa9",
+    )
+    showing.add_argument("environment", metavar="ENV", help="the beginning of its digest, as `bis env list` shows it")
+    showing.add_argument("--json", action="store_true", help="print JSON")
+    pruning = command(
+        actions,
+        "prune",
+        prune,
+        help="delete those not used for a while",
+        description="Delete environments that no run is using and that were not used for a number of days.",
+        example="  bis env prune --older-than 30",
+    )
+    pruning.add_argument("--older-than", metavar="DAYS", default="30", help="not used for this many days (default: 30; 0 for all)")
+    pruning.add_argument("--dry-run", action="store_true", help="say what would be deleted")
+    pruning.add_argument("--json", action="store_true", help="print JSON")
+
+
+def list_environments(args: argparse.Namespace) -> int:
+    """Print one line an environment."""
+    from bis import environments
+    from bis.cli.style import Style, print_json, size, table
+    from bis.home import Home
+
+    found = environments.list_environments(Home.locate())
+    if args.json:
+        print_json([_document(info) for info in found])
+    elif not found:
+        print("No environments yet: the first run of a project makes one.", file=sys.stderr)
+    else:
+        style = Style(sys.stdout)
+        rows = [
+            [
+                _short(info.digest),
+                info.manager,
+                info.python,
+                str(info.package_count),
+                size(info.size_bytes),
+                _day(info.created_at),
+                _day(info.used_at),
+            ]
+            for info in found
+        ]
+        print(table(["ENV", "MANAGER", "PYTHON", "PACKAGES", "SIZE", "MADE", "USED"], rows, style))
+    return 0
+
+
+def show_environment(args: argparse.Namespace) -> int:
+    """Print one environment."""
+    from bis import environments
+    from bis.cli.style import Style, fields, print_json, size
+    from bis.home import Home
+
+    info = environments.show_environment(Home.locate(), args.environment)
+    if args.json:
+        print_json({**_document(info), "lock": info.lock.to_dict()})
+        return 0
+    pairs = [
+        ("digest", info.digest),
+        ("directory", str(info.directory)),
+        ("manager", info.manager),
+        ("python", info.python),
+        ("as of", info.lock.as_of or ""),
+        ("size", size(info.size_bytes)),
+        ("made", _day(info.created_at)),
+        ("used", _day(info.used_at)),
+        ("notes", "\n".join(info.lock.notes)),
+        ("packages", "\n".join(info.lock.package_names)),
+    ]
+    print(fields([pair for pair in pairs if pair[1]], Style(sys.stdout)))
+    return 0
+
+
+def prune(args: argparse.Namespace) -> int:
+    """Delete old environments."""
+    from bis import environments
+    from bis.cli.style import print_json, size
+    from bis.home import Home
+
+    try:
+        days = float(args.older_than)
+    except ValueError:
+        raise UsageError(f"--older-than {args.older_than!r} is not a number of days") from None
+    pruned = environments.prune_environments(Home.locate(), older_than_days=days, dry_run=args.dry_run)
+    if args.json:
+        print_json([_document(info) for info in pruned])
+        return 0
+    verb = "Would delete" if args.dry_run else "Deleted"
+    for info in pruned:
+        print(f"{verb} {_short(info.digest)}, Python {info.python}, last used {_day(info.used_at)}")
+    freed = sum(info.size_bytes for info in pruned)
+    print(f"{verb} {len(pruned)} environment{'' if len(pruned) == 1 else 's'}, {size(freed)}")
+    return 0
+
+
+def _document(info: EnvironmentInfo) -> dict[str, Any]:
+    return {
+        "digest": info.digest,
+        "directory": str(info.directory),
+        "manager": info.manager,
+        "python": info.python,
+        "packages": info.package_count,
+        "size_bytes": info.size_bytes,
+        "created_at": info.created_at,
+        "used_at": info.used_at,
+    }
+
+
+def _short(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:12]
+
+
+def _day(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

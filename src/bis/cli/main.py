@@ -1,0 +1,81 @@
+"""``bis``: finds the command, runs it, and prints an error in one place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from bis._version import __version__
+from bis.errors import BisError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bis.cli.parser import Parser
+
+_DESCRIPTION = """\
+Run a machine-learning project from a folder or a Git URI, in the environment it
+declares, record all that decided the result, and run it again with the same result.
+"""
+
+_EPILOG = """\
+examples:
+  bis init demo && bis run demo -P num_epochs=20
+  bis run https://host/user/repo -v v1.2 -P learning_rate=0.1
+  bis show latest
+"""
+
+INTERRUPTED = 130
+
+
+def build_parser() -> Parser:
+    """The parser of the whole command line."""
+    from bis.cli import completion, environments, init, inspect, run, runs
+    from bis.cli.parser import Parser
+
+    parser = Parser(prog="bis", description=_DESCRIPTION, epilog=_EPILOG)
+    parser.add_argument("--version", action="version", version=f"bis {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands", dest="command", required=True)
+    for module in (run, inspect, init, runs, environments, completion):
+        module.add_commands(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        args = build_parser().parse_all(words or ["--help"])
+        status: int = args.run(args)
+        sys.stdout.flush()
+    except BisError as error:
+        _print_error(error)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("bis: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # `bis list | head`
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status
+
+
+def _print_error(error: BisError) -> None:
+    from bis.cli.style import Style
+
+    style = Style(sys.stderr)
+    place = f"{error.where}: " if error.where else ""
+    print(f"{style.bad('error:')} {place}{error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"  {error.hint}", file=sys.stderr)
+
+
+def run_command_line() -> None:
+    """The ``bis`` program. Ends without tearing the interpreter down: all is flushed, and it saves 20 ms."""
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -1,0 +1,177 @@
+"""``bis run``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from bis.cli.parser import command
+from bis.errors import ParameterError, UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+    from bis.runs import RunOptions
+
+_DESCRIPTION = """\
+Run an entry point of a project, in the environment that the project declares, and
+record it: source, environment, parameters, metrics, artifacts, output.
+
+URI is a folder, a Git URI, or a zip or tar archive; #subdirectory and @version may follow.
+Takes every option of `mlflow run`, with the same letters and the same meaning."""
+
+_EXAMPLE = """\
+  bis run examples/iris -P learning_rate=0.05 -P num_epochs=20
+  bis run https://host/user/repo#sub/project -v v1.2 -e train"""
+
+FINISHED, FAILED, INTERRUPTED = 0, 1, 130
+
+
+def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add ``run``."""
+    parser = command(
+        commands, "run", run, help="run a project", description=_DESCRIPTION, example=_EXAMPLE
+    )
+    add = parser.add_argument
+    add("uri", metavar="URI", help="folder, Git URI or archive")
+    what = parser.add_argument_group("what to run")
+    what.add_argument("-e", "--entry-point", metavar="NAME", default="main", help="entry point, or a script (default: main)")
+    what.add_argument("-v", "--version", metavar="VERSION", help="branch, tag or commit, for a Git URI")
+    what.add_argument("-P", "--param-list", metavar="NAME=VALUE", action="append", default=[], help="a parameter; repeat for more")
+    what.add_argument("--env-file", metavar="FILE", help="set the variables of this dotenv file for the command")
+    place = parser.add_argument_group("how it is recorded")
+    place.add_argument("--experiment-name", metavar="NAME", help="experiment, made when absent (MLFLOW_EXPERIMENT_NAME)")
+    place.add_argument("--experiment-id", metavar="ID", help="experiment by id (MLFLOW_EXPERIMENT_ID)")
+    place.add_argument("--run-name", metavar="NAME", help="the run's name (default: a random one)")
+    place.add_argument("--run-id", metavar="ID", help="go on with this run instead of a new one")
+    place.add_argument("--set-tag", metavar="KEY=VALUE", action="append", default=[], help="a tag on the run; repeat for more")
+    where = parser.add_argument_group("environment and backend")
+    where.add_argument("--env-manager", metavar="NAME", help="uv, virtualenv, conda or local (default: by the project's files)")
+    where.add_argument("--as-of", metavar="DATE", help="resolve unpinned packages as of a date, or 'latest'")
+    where.add_argument("--upgrade", action="store_true", help="resolve unpinned packages anew, as of now")
+    where.add_argument("-b", "--backend", metavar="NAME", default="local", help="where to run (default: local)")
+    where.add_argument("-c", "--backend-config", metavar="FILE|JSON", help="a .json file, or JSON, for the backend")
+    where.add_argument("--storage-dir", metavar="DIR", help="where path parameters are downloaded to (MLFLOW_TMP_DIR)")
+    where.add_argument("--timeout", metavar="SECONDS", help="end the run after this time; 90, 30m and 2h are understood")
+    where.add_argument("-A", "--docker-args", metavar="NAME[=VALUE]", action="append", default=[], help="for container environments")
+    where.add_argument("--build-image", action="store_true", help="for container environments")
+    show = parser.add_argument_group("what is shown")
+    show.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    show.add_argument("--json", action="store_true", help="print the result as JSON; the script's output goes to standard error")
+    show.add_argument("-q", "--quiet", action="store_true", help="show the script's output alone")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the project; 0 when it finished, 1 when it failed, 130 when it was interrupted."""
+    options = read_options(args)
+    if args.dry_run:
+        return _print_plan(options, args)
+    from bis.cli.summary import print_opening, print_summary, result_document
+    from bis.cli.style import Style, notifier, print_json
+    from bis.execution import Streams
+    from bis.runs import start
+
+    style = Style(sys.stderr)
+    notify = notifier(quiet=args.quiet)
+    shown = not args.quiet
+    finished = start(
+        options,
+        notify=notify,
+        streams=Streams.on_stderr() if args.json else Streams.of_process(),
+        show_progress=shown and style.on,
+        announce=lambda prepared, environment: print_opening(prepared, environment, style) if shown else None,
+    )
+    if args.json:
+        print_json(result_document(finished))
+    elif shown:
+        print_summary(finished, style)
+    return _exit_status(finished)
+
+
+def read_options(args: argparse.Namespace) -> RunOptions:
+    """The arguments as options of a run; raises UsageError or ParameterError for what cannot be read."""
+    from bis.runs import RunOptions, read_backend_config, refuse_container_options
+
+    refuse_container_options(args.docker_args, build_image=args.build_image)
+    read_backend_config(args.backend_config)
+    return RunOptions(
+        uri=args.uri,
+        entry_point=args.entry_point,
+        version=args.version,
+        parameters=read_parameters(args.param_list),
+        experiment_name=args.experiment_name,
+        experiment_id=args.experiment_id,
+        backend=args.backend,
+        env_manager=args.env_manager or None,
+        storage_dir=args.storage_dir,
+        run_id=args.run_id,
+        run_name=args.run_name,
+        tags=_read_tags(args.set_tag),
+        env_file=args.env_file,
+        timeout_s=None if args.timeout is None else read_seconds(args.timeout),
+        as_of=args.as_of,
+        upgrade=args.upgrade,
+    )
+
+
+def read_parameters(pairs: Iterable[str]) -> dict[str, str]:
+    """``NAME=VALUE`` split at the first ``=``; a repeated name or a missing ``=`` is a ParameterError."""
+    parameters: dict[str, str] = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator or not name:
+            raise ParameterError(f"-P {pair!r} is not NAME=VALUE", hint="Write it as -P learning_rate=0.1.")
+        if name in parameters:
+            raise ParameterError(f"parameter {name!r} is given twice", hint="Give each parameter once.")
+        parameters[name] = value
+    return parameters
+
+
+def read_seconds(text: str) -> float:
+    """A time in seconds: ``90``, ``1.5``, ``30m``, ``2h``; raises UsageError."""
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    unit = units.get(text[-1:])
+    try:
+        seconds = float(text[:-1] if unit else text) * (unit or 1.0)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < 1e10:
+        raise UsageError(f"--timeout {text!r} is not a time", hint="Write seconds, or 30m, or 2h.")
+    return seconds
+
+
+def _read_tags(pairs: Iterable[str]) -> dict[str, str]:
+    tags: dict[str, str] = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator or not key:
+            raise UsageError(f"--set-tag {pair!r} is not KEY=VALUE")
+        tags[key] = value
+    return tags
+
+
+def _print_plan(options: RunOptions, args: argparse.Namespace) -> int:
+    from bis.cli.style import Style, notifier, print_json
+    from bis.cli.summary import plan_fields
+    from bis.home import Home
+    from bis.runs import prepare_run
+
+    home = Home.locate()
+    home.ensure()
+    prepared = prepare_run(options, home=home, notify=notifier(quiet=args.quiet))
+    try:
+        if args.json:
+            print_json({**prepared.plan.to_dict(), "digest": prepared.plan.digest})
+        else:
+            print(plan_fields(prepared, Style(sys.stdout)))
+    finally:
+        prepared.source.close()
+    return 0
+
+
+def _exit_status(finished: Any) -> int:
+    outcome = finished.outcome
+    if outcome.record.stopped_by not in (None, "timeout"):
+        return INTERRUPTED
+    return FINISHED if outcome.record.exit_code == 0 and outcome.record.stopped_by is None else FAILED

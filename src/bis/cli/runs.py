@@ -1,0 +1,203 @@
+"""``bis list``, ``bis show`` and ``bis logs``: the runs that there are."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from bis.cli.parser import command
+from bis.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from bis.home import Home
+    from bis.tracking import Run, RunSummary, Store
+
+_RUN_HELP = "a run's id, the beginning of one, or 'latest'"
+
+
+def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add ``list``, ``show`` and ``logs``."""
+    listing = command(
+        commands,
+        "list",
+        list_runs,
+        help="list runs, newest first",
+        description="List the runs of bis's store (or of the server in MLFLOW_TRACKING_URI), newest first.",
+        example="  bis list --experiment-name forests -n 50",
+    )
+    listing.add_argument("-n", "--max", metavar="N", default="20", help="how many (default: 20)")
+    listing.add_argument("--experiment-name", metavar="NAME", help="only of this experiment")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    showing = command(
+        commands,
+        "show",
+        show,
+        help="show one run",
+        description="Show one run: status, source, environment, parameters, metrics, tags, artifacts.",
+        example="  bis show latest",
+    )
+    showing.add_argument("run", metavar="RUN", nargs="?", default="latest", help=_RUN_HELP + " (default: latest)")
+    showing.add_argument("--json", action="store_true", help="print JSON")
+    logs = command(
+        commands,
+        "logs",
+        show_log,
+        help="print what a run wrote",
+        description="Print what a run wrote on its standard output and standard error, in the order it came.",
+        example="  bis logs latest",
+    )
+    logs.add_argument("run", metavar="RUN", nargs="?", default="latest", help=_RUN_HELP + " (default: latest)")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on until the run ends")
+    logs.add_argument("--json", action="store_true", help="print JSON")
+
+
+def list_runs(args: argparse.Namespace) -> int:
+    """Print one line a run."""
+    from bis.cli.style import Style, print_json, table
+
+    _, store = _open()
+    count = int(args.max) if args.max.isdecimal() else 0
+    if count < 1:
+        raise UsageError(f"--max {args.max!r} is not a number of runs")
+    summaries = store.latest_runs(count, experiment_name=args.experiment_name)
+    if args.json:
+        print_json([_summary_document(summary) for summary in summaries])
+        return 0
+    if not summaries:
+        print("No runs yet. Make one:  bis run URI", file=sys.stderr)
+        return 0
+    style = Style(sys.stdout)
+    rows = [_row(summary, style) for summary in summaries]
+    print(table(["RUN", "NAME", "STATUS", "STARTED", "TIME", "EXPERIMENT", "PROJECT"], rows, style))
+    return 0
+
+
+def show(args: argparse.Namespace) -> int:
+    """Print one run."""
+    from bis.cli.style import Style, print_json
+    from bis.cli.show import run_document, run_page
+
+    _, store = _open()
+    run = _find(store, args.run)
+    if args.json:
+        print_json(run_document(store, run))
+    else:
+        print(run_page(store, run, Style(sys.stdout)))
+    return 0
+
+
+def show_log(args: argparse.Namespace) -> int:
+    """Print a run's output: the live log of one that runs, else the one among its artifacts."""
+    from bis.execution import LOG, live_directory
+
+    home, store = _open()
+    run = _find(store, args.run)
+    live = live_directory(home, run.info.run_id)
+    if live is not None:
+        data = _read_live(home, run.info.run_id, follow=args.follow and not args.json)
+    else:
+        data = store.read_artifact(run.info.run_id, f"bis/{LOG}")
+    if args.json:
+        from bis.cli.style import print_json
+
+        print_json({"run_id": run.info.run_id, "output": (data or b"").decode("utf-8", "replace")})
+    elif data is None:
+        print(f"run {run.info.run_id[:8]} has no log: it was not made by bis run", file=sys.stderr)
+        return 1
+    else:
+        sys.stdout.buffer.write(data)
+    return 0
+
+
+def _read_live(home: Home, run_id: str, *, follow: bool) -> bytes:
+    """What a run has written so far; when following, print until it ends and give back nothing."""
+    from bis.execution import LOG, live_directory
+
+    directory = live_directory(home, run_id)
+    if directory is None:
+        return b""
+    try:
+        with (directory / LOG).open("rb") as log:
+            if not follow:
+                return log.read()
+            while True:
+                ended = live_directory(home, run_id) is None
+                data = log.read()
+                sys.stdout.buffer.write(data)
+                sys.stdout.buffer.flush()
+                if ended:
+                    return b""
+                if not data:
+                    time.sleep(0.2)
+    except FileNotFoundError:  # it has not started to write
+        return b""
+
+
+def _open() -> tuple[Home, Store]:
+    from bis.cli.style import notifier
+    from bis.execution.sweep import sweep
+    from bis.home import Home
+    from bis.runs import open_tracking_store
+
+    home = Home.locate()
+    home.ensure()
+    sweep(home, notify=notifier())
+    return home, open_tracking_store(home, notify=notifier())
+
+
+def _find(store: Store, word: str) -> Run:
+    return store.run(store.find_run(word))
+
+
+def _row(summary: RunSummary, style: Any) -> list[str]:
+    info = summary.info
+    source = summary.tags.get("mlflow.source.name", "")
+    entry_point = summary.tags.get("mlflow.project.entryPoint", "")
+    return [
+        info.run_id[:8],
+        info.name,
+        style.status(info.status.value),
+        when(info.start_time),
+        _time_taken(summary),
+        summary.experiment_name,
+        f"{_short_source(source)} {entry_point}".strip(),
+    ]
+
+
+def _time_taken(summary: RunSummary) -> str:
+    from bis.cli.style import duration
+    from bis.execution.tracked import DURATION_TAG
+
+    seconds = summary.tags.get(DURATION_TAG)
+    if seconds is not None:
+        return duration(float(seconds))
+    end = summary.info.end_time
+    return "" if end is None else duration((end - summary.info.start_time) / 1000)
+
+
+def _short_source(name: str) -> str:
+    """The last part of a path or URI, with its ``#subdirectory``."""
+    place, separator, subdirectory = name.partition("#")
+    return place.rstrip("/").rpartition("/")[2] + separator + subdirectory
+
+
+def when(time_ms: int) -> str:
+    """Local time to the minute; the day alone would hide the order of a morning's runs."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(time_ms / 1000))
+
+
+def _summary_document(summary: RunSummary) -> dict[str, Any]:
+    info = summary.info
+    return {
+        "run_id": info.run_id,
+        "run_name": info.name,
+        "experiment_id": info.experiment_id,
+        "experiment_name": summary.experiment_name,
+        "status": info.status.value,
+        "start_time": info.start_time,
+        "end_time": info.end_time,
+        "tags": summary.tags,
+    }

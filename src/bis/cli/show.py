@@ -1,0 +1,106 @@
+"""One run, as a page and as a document."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bis.cli.style import Style, duration, fields, number, size
+from bis.execution.tracked import DURATION_TAG, EXIT_CODE_TAG
+
+if TYPE_CHECKING:
+    from bis.tracking import FileInfo, Run, Store
+
+_MOST_ARTIFACTS = 200
+
+
+def run_page(store: Store, run: Run, style: Style) -> str:
+    """The run for people."""
+    info, tags = run.info, run.tags
+    title = f"{style.strong(info.run_id)}  {info.name}  {style.status(info.status.value)}"
+    others = {key: value for key, value in sorted(tags.items()) if not key.startswith(("mlflow.", "bis."))}
+    pairs = [
+        ("started", _started(run)),
+        ("time", _time(run)),
+        ("exit code", tags.get(EXIT_CODE_TAG, "")),
+        ("experiment", store.experiment(info.experiment_id).name),
+        ("source", tags.get("mlflow.source.name", "")),
+        ("commit", _commit(tags)),
+        ("tree", tags.get("bis.sourceTree", "")),
+        ("entry point", tags.get("mlflow.project.entryPoint", "")),
+        ("environment", _environment(tags)),
+        ("plan", tags.get("bis.planDigest", "")),
+        ("parent", tags.get("mlflow.parentRunId", "")),
+        ("note", tags.get("mlflow.note.content", "")),
+        ("parameters", "\n".join(f"{key} = {value}" for key, value in sorted(run.params.items()))),
+        ("metrics", "\n".join(f"{metric.key} = {number(metric.value)}" for metric in run.metrics)),
+        ("tags", "\n".join(f"{key} = {value}" for key, value in others.items())),
+        ("artifacts", "\n".join(_artifact_line(file) for file in artifact_files(store, info.run_id))),
+        ("kept in", store.artifact_uri(info.run_id)),
+    ]
+    return f"{title}\n{fields([pair for pair in pairs if pair[1]], style)}"
+
+
+def run_document(store: Store, run: Run) -> dict[str, Any]:
+    """The run for programs."""
+    info = run.info
+    exit_code = run.tags.get(EXIT_CODE_TAG)
+    taken = run.tags.get(DURATION_TAG)
+    return {
+        "run_id": info.run_id,
+        "run_name": info.name,
+        "experiment_id": info.experiment_id,
+        "status": info.status.value,
+        "start_time": info.start_time,
+        "end_time": info.end_time,
+        "exit_code": None if exit_code is None else int(exit_code),
+        "duration_s": None if taken is None else float(taken),
+        "parameters": run.params,
+        "metrics": {metric.key: metric.value for metric in run.metrics},
+        "tags": run.tags,
+        "artifact_uri": store.artifact_uri(info.run_id),
+        "artifacts": [file.path for file in artifact_files(store, info.run_id)],
+        "plan_digest": run.tags.get("bis.planDigest"),
+    }
+
+
+def artifact_files(store: Store, run_id: str) -> list[FileInfo]:
+    """The run's artifacts, without the folders that hold them; at most 200."""
+    files: list[FileInfo] = []
+    folders = [""]
+    while folders and len(files) < _MOST_ARTIFACTS:
+        for entry in store.list_artifacts(run_id, folders.pop(0)):
+            if entry.is_dir:
+                folders.append(entry.path)
+            else:
+                files.append(entry)
+    return sorted(files[:_MOST_ARTIFACTS], key=lambda file: file.path)
+
+
+def _artifact_line(file: FileInfo) -> str:
+    return file.path if file.size_bytes is None else f"{file.path}  {size(file.size_bytes)}"
+
+
+def _started(run: Run) -> str:
+    from bis.cli.runs import when
+
+    return when(run.info.start_time) + (f" by {run.info.user_id}" if run.info.user_id else "")
+
+
+def _time(run: Run) -> str:
+    if DURATION_TAG in run.tags:
+        return duration(float(run.tags[DURATION_TAG]))
+    return "" if run.info.end_time is None else duration((run.info.end_time - run.info.start_time) / 1000)
+
+
+def _commit(tags: dict[str, str]) -> str:
+    commit = tags.get("mlflow.source.git.commit", "")
+    branch = tags.get("mlflow.source.git.branch")
+    dirty = tags.get("mlflow.source.git.dirty") == "true"
+    return commit + (f" ({branch})" if branch else "") + (", with uncommitted changes" if dirty else "")
+
+
+def _environment(tags: dict[str, str]) -> str:
+    manager = tags.get("mlflow.project.env", "")
+    python = tags.get("bis.python")
+    lock = tags.get("bis.lockDigest", "").removeprefix("sha256:")[:12]
+    return ", ".join(part for part in (manager, f"Python {python}" if python else "", f"lock {lock}" if lock else "") if part)

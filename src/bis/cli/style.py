@@ -1,0 +1,122 @@
+"""How things look in a terminal: colours only there, and plain text everywhere else."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+class Style:
+    """Marks text for one stream; on anything but a terminal, or with ``NO_COLOR``, it leaves it as it is."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.on = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+    def strong(self, text: str) -> str:
+        """Bold."""
+        return self._mark("1", text)
+
+    def faint(self, text: str) -> str:
+        """Dim."""
+        return self._mark("2", text)
+
+    def good(self, text: str) -> str:
+        """Green."""
+        return self._mark("32", text)
+
+    def bad(self, text: str) -> str:
+        """Red and bold."""
+        return self._mark("1;31", text)
+
+    def warn(self, text: str) -> str:
+        """Yellow."""
+        return self._mark("33", text)
+
+    def status(self, status: str) -> str:
+        """A run's status in its colour."""
+        mark = {"FINISHED": self.good, "FAILED": self.bad, "KILLED": self.bad}.get(status, self.warn)
+        return mark(status.lower())
+
+    def _mark(self, code: str, text: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self.on else text
+
+
+def notifier(*, quiet: bool = False) -> Callable[[str], None]:
+    """Prints one-line notes on standard error, marked as bis's own; drops them when quiet."""
+    style = Style(sys.stderr)
+
+    def notify(message: str) -> None:
+        if not quiet:
+            print(f"{style.faint('bis:')} {message}", file=sys.stderr, flush=True)
+
+    return notify
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on standard output."""
+    import json
+
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], style: Style) -> str:
+    """Columns as wide as their widest cell, two spaces apart. Cells may hold colour marks."""
+    cells = [[style.faint(word) for word in header], *[list(row) for row in rows]]
+    widths = [max(_width(row[i]) for row in cells) for i in range(len(header))]
+    lines = []
+    for row in cells:
+        padded = [cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)
+
+
+def fields(pairs: Sequence[tuple[str, str]], style: Style) -> str:
+    """``name  value`` lines, the names in one column; a value of several lines stays in its column."""
+    width = max((len(name) for name, _ in pairs), default=0)
+    lines = []
+    for name, value in pairs:
+        first, *rest = value.split("\n")
+        lines.append(f"  {style.faint(name.ljust(width))}  {first}".rstrip())
+        lines += [f"  {' ' * width}  {line}".rstrip() for line in rest]
+    return "\n".join(lines)
+
+
+def duration(seconds: float) -> str:
+    """``0.42 s``, ``12.3 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def size(size_bytes: int) -> str:
+    """``598 MB``; powers of ten, as disks are sold."""
+    value = float(size_bytes)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"
+
+
+def number(value: float) -> str:
+    """A metric as people read it: six significant digits, or the whole number."""
+    return f"{value:.6g}"
+
+
+def _width(text: str) -> int:
+    if "\x1b" not in text and text.isascii():
+        return len(text)
+    import re
+    import unicodedata
+
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in plain)

@@ -1,0 +1,177 @@
+"""What ``bis run`` says before and after the script's own output."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any
+
+from bis.cli.style import Style, duration, fields, number
+
+if TYPE_CHECKING:
+    from bis.environments import Environment
+    from bis.plans import Prepared
+    from bis.runs import ProjectRun
+
+
+def print_opening(prepared: Prepared, environment: Environment, style: Style) -> None:
+    """What is going to run, on standard error."""
+    title = f"{prepared.project.name or prepared.source.directory.name} · {prepared.plan.entry_point}"
+    pairs = [
+        ("source", source_words(prepared)),
+        ("environment", environment_words(prepared)),
+        ("command", prepared.plan.command().strip()),
+    ]
+    print(f"{style.strong(title)}\n{fields(pairs, style)}\n", file=sys.stderr, flush=True)
+
+
+def print_summary(finished: ProjectRun, style: Style) -> None:
+    """How it ended, what came out, what pins it, and how to repeat it, on standard error."""
+    outcome = finished.outcome
+    assert outcome is not None
+    info, record = outcome.run.info, outcome.record
+    title = f"{style.status(info.status.value)} in {duration(record.duration_s)}{_ending_words(finished)}"
+    metrics = "\n".join(f"{key} = {number(value)}" for key, value in sorted(finished.metrics.items())[:20])
+    parameters = "  ".join(f"{key}={value!r}" if " " in value else f"{key}={value}" for key, value in finished.parameters.items())
+    pairs = [
+        ("run", f"{info.run_id[:8]} {style.faint(info.name)}"),
+        ("parameters", _shorten(parameters, 400)),
+        ("metrics", metrics),
+        ("pinned", "\n".join(pinned_words(finished.prepared))),
+        ("not pinned", "\n".join(unpinned_words(finished.prepared))),
+        ("again", repeat_command(finished.prepared)),
+        ("more", f"bis show {info.run_id[:8]}"),
+    ]
+    print(f"\n{title}\n{fields([pair for pair in pairs if pair[1]], style)}", file=sys.stderr)
+
+
+def result_document(finished: ProjectRun) -> dict[str, Any]:
+    """The object that ``bis run --json`` prints."""
+    outcome = finished.outcome
+    assert outcome is not None
+    prepared, run, record = finished.prepared, outcome.run, outcome.record
+    return {
+        "run_id": run.info.run_id,
+        "run_name": run.info.name,
+        "experiment_id": run.info.experiment_id,
+        "status": run.info.status.value,
+        "exit_code": record.exit_code,
+        "duration_s": round(record.duration_s, 3),
+        "parameters": run.params,
+        "metrics": finished.metrics,
+        "tags": run.tags,
+        "artifact_uri": finished.artifact_uri,
+        "source": {
+            "uri": prepared.source.uri,
+            "commit": prepared.source.commit,
+            "branch": prepared.source.branch,
+            "dirty": prepared.source.dirty,
+            "tree": prepared.source.tree,
+        },
+        "environment": {
+            "manager": prepared.lock.manager,
+            "python": prepared.lock.python,
+            "lock_digest": prepared.lock.digest,
+            "created": finished.environment.created,
+            "seconds": round(finished.environment.seconds, 3),
+        },
+        "command": record.command,
+        "plan_digest": record.plan_digest,
+    }
+
+
+def plan_fields(prepared: Prepared, style: Style) -> str:
+    """A plan for people (``bis run --dry-run``)."""
+    parameters = "\n".join(f"{key} = {value}" for key, value in prepared.plan.parameters.items())
+    pairs = [
+        ("source", source_words(prepared)),
+        ("entry point", prepared.plan.entry_point),
+        ("parameters", parameters),
+        ("environment", environment_words(prepared)),
+        ("command", prepared.plan.command().strip()),
+        ("pinned", "\n".join(pinned_words(prepared))),
+        ("not pinned", "\n".join(unpinned_words(prepared))),
+        ("plan", prepared.plan.digest),
+    ]
+    return fields([pair for pair in pairs if pair[1]], style)
+
+
+def source_words(prepared: Prepared) -> str:
+    """The source in one line: where, which commit, modified or not."""
+    source = prepared.source
+    words = source.uri
+    if source.commit:
+        words += f" at {source.commit[:10]}" + (f" ({source.branch})" if source.branch else "")
+        words += ", with uncommitted changes" if source.dirty else ""
+    return words
+
+
+def environment_words(prepared: Prepared) -> str:
+    """The environment in one line."""
+    lock = prepared.lock
+    words = f"{lock.manager}, Python {lock.python}"
+    if lock.manager != "local":
+        words += f", {_count(lock.package_count, 'package')}"
+    if lock.as_of:
+        words += f" as of {lock.as_of[:10]}"
+    return words
+
+
+def pinned_words(prepared: Prepared) -> list[str]:
+    """What a later run can take again exactly as it was."""
+    lines = []
+    if prepared.source.tree:
+        lines.append(f"source tree {prepared.source.tree[:12]}")
+    lines.append(f"Python {prepared.lock.python}")
+    if prepared.lock.hashed_count:
+        lines.append(f"{_count(prepared.lock.hashed_count, 'package')} by hash, lock {_short(prepared.lock.digest)}")
+    return [", ".join(lines)]
+
+
+def unpinned_words(prepared: Prepared) -> list[str]:
+    """What decided the result and is not held: said, so that nobody takes the run for more than it is."""
+    lines = ["random numbers that the script does not seed, files outside the project, the network"]
+    if prepared.lock.manager == "local":
+        lines.append("packages: the local environment is used as it is")
+    unhashed = prepared.lock.package_count - prepared.lock.hashed_count
+    if prepared.lock.manager != "local" and unhashed > 0:
+        lines.append(f"{_count(unhashed, 'package')} without a hash (from a repository or a folder)")
+    if prepared.source.large_files:
+        lines.append(f"{_count(len(prepared.source.large_files), 'large file')}: recorded by hash, not kept")
+    lines += [f"input {name}: fetched at each run" for name in prepared.plan.downloads]
+    return lines
+
+
+def repeat_command(prepared: Prepared) -> str:
+    """The ``bis run`` command that runs the same again, as far as it is committed."""
+    source, plan = prepared.source, prepared.plan
+    words = ["bis", "run", source.uri]
+    if plan.entry_point != "main":
+        words += ["-e", plan.entry_point]
+    if source.version is not None and source.commit:
+        words += ["-v", source.commit[:12]]
+    for key, value in plan.parameters.items():
+        words += ["-P", f"{key}={value}"]
+    return _shorten(shlex.join(words), 1000)
+
+
+def _ending_words(finished: ProjectRun) -> str:
+    assert finished.outcome is not None
+    record = finished.outcome.record
+    if record.stopped_by == "timeout":
+        return " (ended at its time limit)"
+    if record.stopped_by:
+        return f" ({record.stopped_by})"
+    return f" with exit code {record.exit_code}" if record.exit_code else ""
+
+
+def _count(number_of: int, noun: str) -> str:
+    return f"{number_of} {noun}" + ("" if number_of == 1 else "s")
+
+
+def _short(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:12]
+
+
+def _shorten(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,204 @@
+"""One execution of a plan on this machine."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bis.execution.interruption import Interruption
+from bis.execution.output import Streams
+from bis.execution.record import Record
+from bis.execution.running import Owner, RunningDirectory
+from bis.execution.supervision import Ending, supervise
+from bis.execution.tracked import Placement, TrackedRun
+from bis.execution.variables import command_variables, loopback_variables, remote_variables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from bis.environments import Environment
+    from bis.home import Home
+    from bis.plans import Prepared
+    from bis.server import LoopbackServer
+    from bis.tracking import Run, Store
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to execute: what does not decide the result."""
+
+    placement: Placement = field(default_factory=Placement)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Of ``--env-file``."""
+    timeout_s: float | None = None
+    streams: Streams = field(default_factory=Streams.of_process)
+    storage: Path | None = None
+    """Where path parameters are downloaded to (``--storage-dir``); default: the running directory."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it ended, as recorded."""
+
+    record: Record
+    run: Run
+
+
+class Execution:
+    """``begin`` makes the run, ``carry_on`` executes it and blocks until all is recorded."""
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        environment: Environment,
+        *,
+        store: Store,
+        home: Home,
+        options: Options,
+        notify: Callable[[str], None],
+    ) -> None:
+        self._prepared = prepared
+        self._environment = environment
+        self._store = store
+        self._home = home
+        self._options = options
+        self._notify = notify
+        self._interruption = Interruption()
+        self._running: RunningDirectory
+        self._tracked: TrackedRun
+        self._downloaded: Mapping[str, str] = {}
+
+    def begin(self) -> str:
+        """Fetch the inputs and create the run, marked as alive; returns its id. When it raises, there is no run."""
+        self._running = RunningDirectory.create(self._home)
+        try:
+            downloaded = self._download()
+            wanted = self._options.placement.run_id or self._running.token
+            tracking_uri = self._store.uri if self._store.is_remote else None
+            self._running.belong_to(Owner(wanted, tracking_uri))
+            self._tracked = TrackedRun.begin(
+                self._store, self._prepared, self._options.placement, wanted_id=wanted
+            )
+            if self._tracked.run_id != wanted:
+                self._running.belong_to(Owner(self._tracked.run_id, tracking_uri))
+        except BaseException:
+            self._running.remove()
+            raise
+        self._downloaded = downloaded
+        return self._tracked.run_id
+
+    def cancel(self) -> None:
+        """Ask for the end of the run, from any thread."""
+        self._interruption.interrupt("cancelled")
+
+    def carry_on(self) -> Outcome:
+        """Execute the command and record how it ended. The run is never left RUNNING, whatever is raised."""
+        try:
+            with self._interruption.on_signals():
+                self._tracked.describe(self._prepared, self._downloaded)
+                ending, command = self._execute(self._downloaded)
+                record = self._record(ending, command)
+                return Outcome(record, self._tracked.end(record, self._running.log))
+        except BaseException:
+            self._tracked.fail()
+            raise
+        finally:
+            self._interruption.close()
+            self._running.remove()
+            self._prepared.source.close()
+
+    def _download(self) -> dict[str, str]:
+        """Fetch the path parameters that lie elsewhere; returns name to local path."""
+        from bis import projects
+        from bis.tracking import resolve_artifact_uri
+
+        directory = self._storage() if self._prepared.plan.downloads else self._running.path
+        downloaded = {}
+        positions = {name: index for index, name in enumerate(self._prepared.plan.parameters)}
+        for name, uri in self._prepared.plan.downloads.items():
+            self._notify(f"Downloading {name} from {projects.without_credentials(uri)}")
+            target = directory / f"param_{positions[name]}"
+            target.mkdir(parents=True, exist_ok=True)
+            downloaded[name] = str(
+                projects.download(
+                    uri, target, resolve=lambda u, d=target: resolve_artifact_uri(self._store, u, d)
+                )
+            )
+        return downloaded
+
+    def _storage(self) -> Path:
+        if self._options.storage is None:
+            return self._running.path / "inputs"
+        import tempfile
+        from pathlib import Path
+
+        self._home.ensure(self._options.storage)
+        return Path(tempfile.mkdtemp(dir=self._options.storage))
+
+    def _execute(self, downloaded: Mapping[str, str]) -> tuple[Ending, str]:
+        command = self._prepared.plan.command(downloaded)
+        server = None if self._store.is_remote else self._serve()
+        try:
+            ending = supervise(
+                command,
+                cwd=self._prepared.source.directory,
+                env=self._variables(server),
+                directory=self._running.path,
+                log=self._running.log,
+                streams=self._options.streams,
+                interruption=self._interruption,
+                timeout_s=self._options.timeout_s,
+                on_start=server.start if server else lambda: None,
+            )
+        finally:
+            if server is not None:
+                server.stop()
+        return ending, command
+
+    def _serve(self) -> LoopbackServer:
+        from bis.server import LoopbackServer
+
+        return LoopbackServer(self._home)
+
+    def _variables(self, server: LoopbackServer | None) -> dict[str, str]:
+        run_id, experiment_id = self._tracked.run_id, self._tracked.experiment_id
+        caller = {**os.environ, **self._options.variables}
+        if server is None:
+            tracking = remote_variables(uri=self._store.uri, run_id=run_id, experiment_id=experiment_id)
+        else:
+            tracking = loopback_variables(
+                caller, url=server.url, token=server.token, run_id=run_id, experiment_id=experiment_id
+            )
+        return command_variables(
+            os.environ,
+            self._prepared.plan,
+            self._environment,
+            named=self._options.variables,
+            tracking=tracking,
+        )
+
+    def _record(self, ending: Ending, command: str) -> Record:
+        started_ms = self._tracked.started_ms
+        return Record(
+            run_id=self._tracked.run_id,
+            plan_digest=self._prepared.plan.digest,
+            command=command,
+            status=_status(ending),
+            exit_code=ending.exit_code,
+            stopped_by=ending.stopped_by,
+            started_ms=started_ms,
+            ended_ms=max(started_ms, time.time_ns() // 1_000_000),
+            duration_s=ending.duration_s,
+            directory=str(self._prepared.source.directory),
+            environment_created=self._environment.created,
+            environment_s=self._environment.seconds,
+        )
+
+
+def _status(ending: Ending) -> str:
+    if ending.stopped_by is None:
+        return "FINISHED" if ending.exit_code == 0 else "FAILED"
+    return "FAILED" if ending.stopped_by == "timeout" else "KILLED"

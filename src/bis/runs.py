@@ -1,0 +1,295 @@
+"""``bis.run``: from a URI to a tracked result, in one call."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bis import environments
+from bis.backends import find_backend
+from bis.errors import RunFailedError, UsageError
+from bis.execution import Execution, Options, Placement, Streams, read_env_file, sweep
+from bis.home import Home
+from bis.plans import Prepared, Request, parse_as_of, prepare
+from bis.tracking import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from bis.backends.submitted import SubmittedRun
+    from bis.environments import Environment
+    from bis.execution import Outcome
+    from bis.tracking import Store
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Every option of a run, as the command line and ``bis.run`` take them."""
+
+    uri: str
+    entry_point: str = "main"
+    version: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    experiment_name: str | None = None
+    experiment_id: str | None = None
+    backend: str = "local"
+    env_manager: str | None = None
+    storage_dir: str | None = None
+    run_id: str | None = None
+    run_name: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    env_file: str | None = None
+    timeout_s: float | None = None
+    as_of: str | None = None
+    upgrade: bool = False
+
+
+class ProjectRun:
+    """A run that was started by ``run``. Its members are those of MLflow's ``SubmittedRun``, and its results."""
+
+    def __init__(
+        self, submitted: SubmittedRun, prepared: Prepared, environment: Environment, store: Store
+    ) -> None:
+        self._submitted = submitted
+        self._store = store
+        self.prepared = prepared
+        self.environment = environment
+
+    @property
+    def run_id(self) -> str:
+        """The run's id, 32 hex digits."""
+        return self._submitted.run_id
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """The record and the run as stored, or None while it runs."""
+        return self._submitted.outcome
+
+    @property
+    def status(self) -> str:
+        """``RUNNING``, ``FINISHED``, ``FAILED`` or ``KILLED``."""
+        outcome = self.outcome
+        return "RUNNING" if outcome is None else outcome.run.info.status.value
+
+    @property
+    def exit_code(self) -> int | None:
+        """The command's exit code, or None while it runs."""
+        return None if self.outcome is None else self.outcome.record.exit_code
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The latest value of each metric; empty while it runs."""
+        outcome = self.outcome
+        return {} if outcome is None else {metric.key: metric.value for metric in outcome.run.metrics}
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The parameters: those of the entry point and, once it has ended, those the script logged."""
+        outcome = self.outcome
+        return dict(self.prepared.plan.parameters if outcome is None else outcome.run.params)
+
+    @property
+    def artifact_uri(self) -> str:
+        """Where its artifacts are: a ``file://`` directory, or what the tracking server says."""
+        return self._store.artifact_uri(self.run_id)
+
+    def wait(self) -> bool:
+        """Block until the run has ended; True when it finished well."""
+        return self._submitted.wait()
+
+    def get_status(self) -> str:
+        """As ``status``; MLflow's name for it."""
+        return self.status
+
+    def cancel(self) -> None:
+        """End the run, its whole process group, and wait for that."""
+        self._submitted.cancel()
+
+    def __repr__(self) -> str:
+        return f"<bis run {self.run_id} {self.status}>"
+
+
+def run(
+    uri: str,
+    entry_point: str = "main",
+    version: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    docker_args: Mapping[str, Any] | None = None,
+    experiment_name: str | None = None,
+    experiment_id: str | None = None,
+    backend: str = "local",
+    backend_config: Mapping[str, Any] | str | None = None,
+    storage_dir: str | None = None,
+    synchronous: bool = True,
+    run_id: str | None = None,
+    run_name: str | None = None,
+    env_manager: str | None = None,
+    build_image: bool = False,
+    docker_auth: Mapping[str, str] | None = None,
+    *,
+    tags: Mapping[str, str] | None = None,
+    env_file: str | None = None,
+    timeout_s: float | None = None,
+    as_of: str | None = None,
+    notify: Callable[[str], None] | None = None,
+) -> ProjectRun:
+    """Run a project, from a folder or a Git URI to a tracked result.
+
+    Takes what ``mlflow.projects.run`` takes (positions included). ``timeout_s`` is in seconds; ``as_of`` is a date
+    or ``latest``; ``notify`` is given one-line notes, which are dropped by default. With ``synchronous=False`` the
+    run goes on in a thread of this process, which waits for it before it exits.
+
+    Returns the run. Raises RunFailedError when a synchronous run did not finish well, and another BisError for
+    every mistake in the arguments, the project or its environment.
+    """
+    refuse_container_options(docker_args, build_image=build_image or docker_auth is not None)
+    read_backend_config(backend_config)
+    options = RunOptions(
+        uri=str(uri),
+        entry_point=entry_point,
+        version=version,
+        parameters={key: str(value) for key, value in (parameters or {}).items()},
+        experiment_name=experiment_name,
+        experiment_id=None if experiment_id is None else str(experiment_id),
+        backend=backend,
+        env_manager=env_manager,
+        storage_dir=storage_dir,
+        run_id=run_id,
+        run_name=run_name,
+        tags=tags or {},
+        env_file=env_file,
+        timeout_s=timeout_s,
+        as_of=as_of,
+    )
+    submitted = start(options, notify=notify or (lambda _: None), synchronous=synchronous)
+    if synchronous and submitted.status != "FINISHED":
+        raise RunFailedError(
+            f"run {submitted.run_id} is {submitted.status}: its command ended with exit code"
+            f" {submitted.exit_code}",
+            hint=f"See its output with: bis logs {submitted.run_id[:8]}",
+        )
+    return submitted
+
+
+def start(
+    options: RunOptions,
+    *,
+    notify: Callable[[str], None],
+    synchronous: bool = True,
+    streams: Streams | None = None,
+    show_progress: bool = False,
+    announce: Callable[[Prepared, Environment], None] = lambda _prepared, _environment: None,
+) -> ProjectRun:
+    """As ``run``, for the command line: ``announce`` is called when all is ready, before the command starts."""
+    home = Home.locate()
+    home.ensure()
+    find_backend(options.backend)
+    sweep(home, notify=notify)
+    store = open_tracking_store(home, notify=notify)
+    prepared = prepare_run(options, home=home, notify=notify, show_progress=show_progress)
+    try:
+        environment = environments.realize(
+            prepared.lock, home=home, notify=notify, show_progress=show_progress
+        )
+        announce(prepared, environment)
+        execution = Execution(
+            prepared,
+            environment,
+            store=store,
+            home=home,
+            options=_execution_options(options, streams),
+            notify=notify,
+        )
+        submitted = find_backend(options.backend).submit(execution, synchronous=synchronous)
+    except BaseException:
+        prepared.source.close()
+        raise
+    return ProjectRun(submitted, prepared, environment, store)
+
+
+def prepare_run(
+    options: RunOptions, *, home: Home, notify: Callable[[str], None], show_progress: bool = False
+) -> Prepared:
+    """The plan of a run and what it is made from; nothing is built or recorded."""
+    request = Request(
+        uri=options.uri,
+        entry_point=options.entry_point,
+        version=options.version,
+        parameters=options.parameters,
+        env_manager=options.env_manager,
+        as_of=None if options.as_of is None else parse_as_of(options.as_of),
+        upgrade=options.upgrade,
+    )
+    return prepare(request, home=home, notify=notify, show_progress=show_progress)
+
+
+def open_tracking_store(home: Home, *, notify: Callable[[str], None]) -> Store:
+    """The server that ``MLFLOW_TRACKING_URI`` names, when it names one; else the home's own store."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    if not uri:
+        return open_store(home)
+    if uri.startswith(("http://", "https://")):
+        return open_store(home, uri)
+    notify(f"MLFLOW_TRACKING_URI={uri} is not a server: the run is recorded in bis's own store")
+    return open_store(home)
+
+
+def refuse_container_options(docker_args: object, *, build_image: bool) -> None:
+    """Raise UsageError for options that only a container environment has."""
+    if docker_args or build_image:
+        raise UsageError(
+            "-A, --build-image and docker_auth are for docker_env projects, which this version does not run",
+            hint="Leave them out, and use a python_env or conda_env.",
+        )
+
+
+def read_backend_config(config: Mapping[str, Any] | str | None) -> Mapping[str, Any]:
+    """The backend's configuration: a mapping, JSON text, or the path of a ``.json`` file; raises UsageError."""
+    if config is None or not isinstance(config, str):
+        return config or {}
+    import json
+
+    text = config
+    if config.endswith(".json"):
+        try:
+            text = Path(config).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read the backend configuration {config}: {error}") from error
+    try:
+        read = json.loads(text)
+    except ValueError as error:
+        raise UsageError(
+            f"the backend configuration is not JSON: {error}",
+            hint="Give a JSON object, or the path of a file whose name ends in .json.",
+        ) from None
+    if not isinstance(read, dict):
+        raise UsageError("the backend configuration is not a JSON object")
+    return read
+
+
+def _execution_options(options: RunOptions, streams: Streams | None) -> Options:
+    if options.experiment_name is not None and options.experiment_id is not None:
+        raise UsageError("give an experiment's name or its id, not both")
+    named, experiment_id = options.experiment_name, options.experiment_id
+    if named is None and experiment_id is None:
+        named = os.environ.get("MLFLOW_EXPERIMENT_NAME") or None
+        experiment_id = None if named else os.environ.get("MLFLOW_EXPERIMENT_ID") or None
+    placement = Placement(
+        experiment_name=named,
+        experiment_id=experiment_id,
+        run_id=options.run_id,
+        run_name=options.run_name,
+        tags=options.tags,
+        parent_run_id=os.environ.get("BIS_RUN_ID"),
+        backend=options.backend,
+    )
+    storage = options.storage_dir or os.environ.get("MLFLOW_TMP_DIR")
+    return Options(
+        placement=placement,
+        variables=read_env_file(Path(options.env_file)) if options.env_file else {},
+        timeout_s=options.timeout_s,
+        streams=streams or Streams.of_process(),
+        storage=Path(storage) if storage else None,
+    )
