@@ -1,0 +1,166 @@
+"""Fetches remote ``path`` parameters: http(s), object stores, and what a tracking store holds.
+
+A file is written beside its place and moved there when it is whole. What is shown of a URI never holds its
+password or query (a presigned URL is a secret).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from bis.errors import ExecutionError
+from bis.projects.locations import HTTP, OBJECT_STORES, TRACKED, scheme_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    Resolve = Callable[[str], Path]
+
+TIMEOUT_S = 60.0
+ATTEMPTS = 4
+PAUSE_S = 0.5  # before the second attempt, doubled before each further one
+_CHUNK_BYTES = 1 << 20
+
+
+def download_all(
+    parameters: Iterable[str], downloads: Mapping[str, str], directory: Path, *, resolve: Resolve | None
+) -> dict[str, str]:
+    """Fetch each URI of ``downloads`` into ``directory/param_<index>/``, and return the absolute local paths.
+
+    The index is the parameter's place in ``parameters``. Raises ExecutionError.
+    """
+    places = {name: directory / f"param_{index}" for index, name in enumerate(parameters)}
+    return {
+        name: os.path.abspath(download(uri, places[name], resolve=resolve))  # noqa: PTH100
+        for name, uri in downloads.items()
+    }
+
+
+def download(uri: str, directory: Path, *, resolve: Resolve | None) -> Path:
+    """Fetch the file or directory at ``uri`` into ``directory`` under its own name, and return its path.
+
+    ``resolve`` gives the local place of what ``runs:/``, ``models:/`` and ``mlflow-artifacts:/`` name; it is
+    copied, so that the run cannot change the original. Raises ExecutionError when it cannot be had.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    scheme = scheme_of(uri)
+    if scheme in HTTP:
+        return _download_http(uri, directory)
+    if scheme in OBJECT_STORES:
+        from bis.projects.object_store import download_object
+
+        return download_object(uri, directory)
+    if scheme in TRACKED and resolve is not None:
+        return _copy(resolve(uri), directory)
+    raise ExecutionError(f"{shown(uri)} cannot be downloaded: {scheme or 'no scheme'} is not supported here")
+
+
+def shown(uri: str) -> str:
+    """``uri`` without user, password, query and fragment."""
+    from urllib.parse import urlsplit, urlunsplit
+
+    parts = urlsplit(uri)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def file_name(path: str) -> str:
+    """The last part of a URI's path as a name that stays in its directory; ``download`` when there is none."""
+    name = path.rstrip("/").rpartition("/")[2].replace("\0", "")
+    return name if name not in ("", ".", "..") else "download"
+
+
+def write_whole(chunks: Iterable[bytes | memoryview], target: Path) -> None:
+    """Write ``target`` from ``chunks`` so that it exists only when it is whole."""
+    partial = target.with_name(f".{target.name[:200]}.{os.getpid()}.part")
+    try:
+        with partial.open("wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _copy(source: Path, directory: Path) -> Path:
+    import shutil
+
+    target = directory / (source.name or "download")
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(source, target)
+    return target
+
+
+def _download_http(uri: str, directory: Path) -> Path:
+    import time
+    from http.client import HTTPException
+    from urllib.error import HTTPError, URLError
+    from urllib.parse import unquote, urlsplit
+
+    target = directory / file_name(unquote(urlsplit(uri).path))
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(PAUSE_S * 2 ** (attempt - 1))
+        try:
+            write_whole(_http_chunks(uri), target)
+        except HTTPError as error:
+            reason = f"the server answers {error.code} {error.reason}"
+            error.close()
+            if error.code < 500 and error.code not in (408, 429):
+                raise _failed(uri, reason) from error
+        except URLError as error:
+            reason = str(error.reason)
+        except (HTTPException, TimeoutError, ConnectionError) as error:
+            reason = f"the connection broke off ({error or type(error).__name__})"
+        except (OSError, ValueError) as error:
+            raise _failed(uri, getattr(error, "strerror", None) or type(error).__name__) from error
+        else:
+            return target
+    raise _failed(uri, f"{reason}, {ATTEMPTS} times")
+
+
+def _http_chunks(uri: str) -> Iterator[bytes]:
+    """The body in chunks. Raises IncompleteRead when it is shorter than the server said: read(n) does not."""
+    from http.client import IncompleteRead
+    from urllib.request import urlopen
+
+    with urlopen(_request(uri), timeout=TIMEOUT_S) as response:  # noqa: S310  # http and https only
+        expected = response.headers.get("Content-Length")
+        received = 0
+        while chunk := response.read(_CHUNK_BYTES):
+            received += len(chunk)
+            yield chunk
+        if expected is not None and received < int(expected):
+            raise IncompleteRead(b"", int(expected) - received)
+
+
+def _request(uri: str) -> Request:
+    """A request in which user and password of the URI became a header, as urllib does not know them."""
+    from base64 import b64encode
+    from urllib.parse import quote, unquote, urlsplit, urlunsplit
+    from urllib.request import Request
+
+    parts = urlsplit(uri)
+    credentials, _, host = parts.netloc.rpartition("@")
+    path = quote(parts.path, safe="/%:@!$&'()*+,;=~")  # people write spaces and letters beyond ASCII
+    query = quote(parts.query, safe="/%:@!$&'()*+,;=~?")
+    request = Request(urlunsplit((parts.scheme, host, path, query, "")))  # noqa: S310
+    request.add_header("User-Agent", "bis")
+    if credentials:
+        token = b64encode(unquote(credentials).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {token}")
+    return request
+
+
+def _failed(uri: str, reason: str) -> ExecutionError:
+    return ExecutionError(
+        f"{shown(uri)} cannot be downloaded: {reason}",
+        hint="Check the address, or download the file yourself and pass its path.",
+    )
+
+
+if TYPE_CHECKING:
+    from urllib.request import Request
