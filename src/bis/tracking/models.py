@@ -1,0 +1,200 @@
+"""Logged models of MLflow 3 in SQL: a model with an id, tags, parameters and artifacts of its own."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from bis.tracking.experiments import experiment_number, now_ms
+from bis.tracking.refusals import absent, invalid
+from bis.tracking.registry_model import LoggedModel, ModelMetric
+from bis.tracking.runs import metric_of
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Sequence
+
+    from bis.tracking.database import Database
+    from bis.tracking.model import Page, Param, Tag
+
+_COLUMNS = (
+    "m.model_id, m.experiment_id, m.name, m.model_type, m.source_run_id, m.status, m.artifact_uri,"
+    " m.creation_timestamp_ms, m.last_updated_timestamp_ms"
+)
+STATUSES = ("LOGGED_MODEL_PENDING", "LOGGED_MODEL_READY", "LOGGED_MODEL_UPLOAD_FAILED")
+
+
+class SqlLoggedModels:
+    """The part of a store that keeps logged models."""
+
+    _db: Database
+
+    def create_logged_model(
+        self,
+        experiment_id: str,
+        *,
+        name: str = "",
+        model_type: str = "",
+        source_run_id: str = "",
+        params: Iterable[Param] = (),
+        tags: Iterable[Tag] = (),
+    ) -> LoggedModel:
+        """Begin a model; it is pending until ``finish_logged_model``."""
+        now, number, model_id = now_ms(), experiment_number(experiment_id), f"m-{os.urandom(16).hex()}"
+        with self._db.writing() as connection:
+            row = connection.execute(
+                "SELECT artifact_location FROM experiments WHERE experiment_id = ? AND lifecycle_stage = 'active'",
+                (number,),
+            ).fetchone()
+            if row is None:
+                raise absent(f"No Experiment with id={experiment_id} exists")
+            connection.execute(
+                "INSERT INTO logged_models (model_id, experiment_id, name, model_type, source_run_id, status,"
+                " artifact_uri, creation_timestamp_ms, last_updated_timestamp_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    model_id,
+                    number,
+                    name or model_id,
+                    model_type,
+                    source_run_id,
+                    STATUSES[0],
+                    f"{row[0]}/models/{model_id}/artifacts",
+                    now,
+                    now,
+                ),
+            )
+            connection.executemany(_SET_TAG, [(model_id, tag.key, tag.value) for tag in tags])
+            connection.executemany(_SET_PARAM, [(model_id, param.key, param.value) for param in params])
+        return self.logged_model(model_id)
+
+    def logged_model(self, model_id: str) -> LoggedModel:
+        """The model with that id."""
+        found = self._models("WHERE m.model_id = ? AND m.lifecycle_stage = 'active'", (model_id,))
+        if not found:
+            raise _unknown(model_id)
+        return found[0]
+
+    def finish_logged_model(self, model_id: str, status: str) -> LoggedModel:
+        """Say that the model is ready, or that its upload failed."""
+        if status not in STATUSES:
+            raise invalid(f"Invalid model status: {status[:100]!r}. It is one of {', '.join(STATUSES)}.")
+        with self._db.writing() as connection:
+            _touch(connection, model_id)
+            connection.execute("UPDATE logged_models SET status = ? WHERE model_id = ?", (status, model_id))
+        return self.logged_model(model_id)
+
+    def delete_logged_model(self, model_id: str) -> None:
+        """Mark the model as deleted."""
+        with self._db.writing() as connection:
+            _touch(connection, model_id)
+            connection.execute(
+                "UPDATE logged_models SET lifecycle_stage = 'deleted' WHERE model_id = ?", (model_id,)
+            )
+
+    def set_logged_model_tags(self, model_id: str, tags: Iterable[Tag]) -> LoggedModel:
+        """Set tags of the model."""
+        with self._db.writing() as connection:
+            _touch(connection, model_id)
+            connection.executemany(_SET_TAG, [(model_id, tag.key, tag.value) for tag in tags])
+        return self.logged_model(model_id)
+
+    def delete_logged_model_tag(self, model_id: str, key: str) -> None:
+        """Remove a tag of the model."""
+        with self._db.writing() as connection:
+            _touch(connection, model_id)
+            if not connection.execute(
+                "DELETE FROM logged_model_tags WHERE model_id = ? AND key = ?", (model_id, key)
+            ).rowcount:
+                raise absent(f"No tag with key {key!r} found for logged model with ID {model_id!r}.")
+
+    def log_logged_model_params(self, model_id: str, params: Iterable[Param]) -> None:
+        """Add parameters to the model."""
+        with self._db.writing() as connection:
+            _touch(connection, model_id)
+            connection.executemany(_SET_PARAM, [(model_id, param.key, param.value) for param in params])
+
+    def search_logged_models(
+        self,
+        experiment_ids: Sequence[str],
+        *,
+        filter: str = "",  # noqa: A002  MLflow's word
+        order_by: Sequence[str] = (),
+        max_results: int = 100,
+        page_token: str | None = None,
+    ) -> Page[LoggedModel]:
+        """Models of these experiments that fulfil the filter, the newest first unless said otherwise."""
+        from bis.tracking.search import compiled, page_offset, paged
+
+        query, offset = compiled("logged_models", filter, order_by), page_offset(page_token)
+        numbers = [
+            int(text) for text in experiment_ids if text.isascii() and text.isdigit() and len(text) < 19
+        ]
+        where = [
+            query.where,
+            "m.lifecycle_stage = 'active'",
+            f"m.experiment_id IN ({','.join('?' * len(numbers))})",
+        ]
+        found = self._models(
+            f"{query.joins} WHERE {' AND '.join(part for part in where if part)} ORDER BY {query.order}"
+            " LIMIT ? OFFSET ?",
+            (*query.join_parameters, *query.parameters, *numbers, max_results + 1, offset),
+        )
+        return paged(found, max_results, offset)
+
+    def _models(self, tail: str, parameters: Sequence[object]) -> list[LoggedModel]:
+        with self._db.reading():
+            rows = self._db.rows(f"SELECT {_COLUMNS} FROM logged_models m {tail}", parameters)
+            return [
+                LoggedModel(
+                    row[0],
+                    str(row[1]),
+                    *row[2:],
+                    tags=dict(
+                        self._db.rows("SELECT key, value FROM logged_model_tags WHERE model_id = ?", row[:1])
+                    ),
+                    params=dict(
+                        self._db.rows(
+                            "SELECT key, value FROM logged_model_params WHERE model_id = ?", row[:1]
+                        )
+                    ),
+                    metrics=self._metrics(row[0]),
+                )
+                for row in rows
+            ]
+
+    def _metrics(self, model_id: str) -> tuple[ModelMetric, ...]:
+        """The latest point of each metric, for each run and dataset it was measured on."""
+        rows = self._db.rows(
+            "SELECT x.key, value, is_nan, timestamp, step, dataset_name, dataset_digest, r.run_id"
+            " FROM logged_model_metrics x JOIN runs r ON r.run_no = x.run_no WHERE model_id = ?"
+            " ORDER BY step, timestamp, value",
+            (model_id,),
+        )
+        from dataclasses import replace
+
+        latest = {}
+        for *point, name, digest, run_id in rows:
+            metric = replace(metric_of(*point), model_id=model_id, dataset_name=name, dataset_digest=digest)
+            latest[metric.key, name, digest, run_id] = ModelMetric(metric, run_id)
+        return tuple(latest.values())
+
+
+_SET_TAG = (
+    "INSERT INTO logged_model_tags (model_id, key, value) VALUES (?, ?, ?)"
+    " ON CONFLICT (model_id, key) DO UPDATE SET value = excluded.value"
+)
+_SET_PARAM = "INSERT INTO logged_model_params (model_id, key, value) VALUES (?, ?, ?) ON CONFLICT (model_id, key) DO NOTHING"
+
+
+def _unknown(model_id: str) -> Exception:
+    return absent(f"Logged model with ID '{model_id[:100]}' not found.")
+
+
+def _touch(connection: sqlite3.Connection, model_id: str) -> None:
+    """Note that the model changes; refused when there is none."""
+    changed = connection.execute(
+        "UPDATE logged_models SET last_updated_timestamp_ms = ? WHERE model_id = ? AND lifecycle_stage = 'active'",
+        (now_ms(), model_id),
+    ).rowcount
+    if not changed:
+        raise _unknown(model_id)

@@ -1,0 +1,226 @@
+"""What runs log, in SQL: metrics, parameters, tags, datasets and models. Everything can be sent again without harm."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from bis.tracking.limits import check_metric
+from bis.tracking.model import Page, Tag
+from bis.tracking.param_values import same_value
+from bis.tracking.refusals import absent, invalid
+from bis.tracking.runs import RUN_NAME_TAG, SET_TAG, active_run, metric_of, rename_run, unknown_run
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Sequence
+
+    from bis.tracking.database import Database
+    from bis.tracking.model import DatasetInput, Metric, ModelLink, Param
+
+
+class SqlRunData:
+    """The part of a store that keeps what runs log."""
+
+    _db: Database
+    _key_ids: dict[str, int]
+
+    def log_batch(
+        self,
+        run_id: str,
+        metrics: Sequence[Metric] = (),
+        params: Iterable[Param] = (),
+        tags: Iterable[Tag] = (),
+        *,
+        origin: str = "client",
+    ) -> None:
+        """Log all of it or, when anything is refused, nothing.
+
+        ``origin="bis"`` marks parameters that bis logs for a project: the script may log them again with an equal
+        value. Any other second value of a parameter is refused.
+        """
+        for metric in metrics:
+            check_metric(metric)
+        new_keys: dict[str, int] = {}
+        with self._db.writing() as connection:
+            number = active_run(connection, run_id)
+            if metrics:
+                self._log_metrics(connection, number, metrics, new_keys)
+            for param in params:
+                _log_param(connection, number, run_id, param, origin)
+            for tag in tags:
+                _set_tag(connection, number, tag)
+        self._key_ids.update(new_keys)  # only what was committed
+
+    def _log_metrics(
+        self, connection: sqlite3.Connection, number: int, metrics: Sequence[Metric], new_keys: dict[str, int]
+    ) -> None:
+        points = [(number, self._key_id(connection, m.key, new_keys), *_stored(m)) for m in metrics]
+        connection.executemany(_ADD_POINT, points)
+        last: dict[int, tuple[float, ...]] = {}
+        for point in points:
+            last[point[1]] = max(last.get(point[1], point), point)
+        connection.executemany(_SET_LATEST, last.values())
+        of_models = [
+            (m.model_id, number, m.key, *_stored(m), m.dataset_name, m.dataset_digest, m.model_id)
+            for m in metrics
+            if m.model_id
+        ]
+        connection.executemany(_ADD_MODEL_POINT, of_models)
+
+    def _key_id(self, connection: sqlite3.Connection, key: str, new_keys: dict[str, int]) -> int:
+        known = self._key_ids.get(key) or new_keys.get(key)
+        if known is None:
+            connection.execute(
+                "INSERT INTO metric_keys (key) VALUES (?) ON CONFLICT (key) DO NOTHING", (key,)
+            )
+            known = new_keys[key] = connection.execute(
+                "SELECT key_id FROM metric_keys WHERE key = ?", (key,)
+            ).fetchone()[0]
+        return known
+
+    def set_tag(self, run_id: str, key: str, value: str) -> None:
+        """Set a tag of the run."""
+        self.log_batch(run_id, tags=[Tag(key, value)])
+
+    def delete_tag(self, run_id: str, key: str) -> None:
+        """Remove a tag of the run."""
+        with self._db.writing() as connection:
+            number = active_run(connection, run_id)
+            if not connection.execute(
+                "DELETE FROM tags WHERE run_no = ? AND key = ?", (number, key)
+            ).rowcount:
+                raise absent(f"No tag with name: {key} in run with id {run_id}")
+
+    def log_inputs(
+        self, run_id: str, datasets: Iterable[DatasetInput] = (), models: Iterable[ModelLink] = ()
+    ) -> None:
+        """Note datasets and logged models that the run read."""
+        with self._db.writing() as connection:
+            number = active_run(connection, run_id)
+            for used in datasets:
+                dataset_id = _add_dataset(connection, used)
+                connection.execute(
+                    "INSERT INTO inputs (run_no, dataset_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                    (number, dataset_id),
+                )
+                connection.executemany(
+                    _SET_INPUT_TAG, [(number, dataset_id, tag.key, tag.value) for tag in used.tags]
+                )
+            _link_models(connection, number, "input", models)
+
+    def log_outputs(self, run_id: str, models: Iterable[ModelLink]) -> None:
+        """Note logged models that the run made."""
+        with self._db.writing() as connection:
+            _link_models(connection, active_run(connection, run_id), "output", models)
+
+    def metric_history(
+        self, run_id: str, key: str, *, max_results: int | None = None, page_token: str | None = None
+    ) -> Page[Metric]:
+        """The points of one metric by step and time; all of them without ``max_results``."""
+        from bis.tracking.search import page_offset, paged
+
+        offset = page_offset(page_token)
+        row = self._db.row("SELECT run_no FROM runs WHERE run_id = ?", (run_id,))
+        if row is None:
+            raise unknown_run(run_id)
+        rows = self._db.rows(_HISTORY, (row[0], key, -1 if max_results is None else max_results + 1, offset))
+        page = paged(rows, len(rows) if max_results is None else max_results, offset)
+        return Page(tuple(metric_of(key, *columns) for columns in page.items), page.next_token)
+
+
+_ADD_POINT = (
+    "INSERT INTO points (run_no, key_id, step, timestamp, value, is_nan) VALUES (?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT DO NOTHING"
+)
+_SET_LATEST = (  # decided by step, time and value: clients log from several threads, in any order
+    "INSERT INTO latest (run_no, key_id, step, timestamp, value, is_nan) VALUES (?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (run_no, key_id) DO UPDATE"
+    " SET step = excluded.step, timestamp = excluded.timestamp, value = excluded.value, is_nan = excluded.is_nan"
+    " WHERE (excluded.step, excluded.timestamp, excluded.value, excluded.is_nan)"
+    " > (latest.step, latest.timestamp, latest.value, latest.is_nan)"
+)
+_ADD_MODEL_POINT = (
+    "INSERT INTO logged_model_metrics"
+    " (model_id, run_no, key, step, timestamp, value, is_nan, dataset_name, dataset_digest)"
+    " SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM logged_models WHERE model_id = ?)"
+    " ON CONFLICT DO NOTHING"
+)
+_SET_INPUT_TAG = (
+    "INSERT INTO input_tags (run_no, dataset_id, key, value) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (run_no, dataset_id, key) DO UPDATE SET value = excluded.value"
+)
+_HISTORY = (
+    "SELECT value, is_nan, timestamp, step FROM points"
+    " WHERE run_no = ? AND key_id = (SELECT key_id FROM metric_keys WHERE key = ?)"
+    " ORDER BY step, timestamp, value, is_nan LIMIT ? OFFSET ?"
+)
+
+
+def _stored(metric: Metric) -> tuple[int, int, float, int]:
+    value = float(metric.value)
+    return (
+        (metric.step, metric.timestamp, 0.0, 1)
+        if math.isnan(value)
+        else (metric.step, metric.timestamp, value, 0)
+    )
+
+
+def _log_param(connection: sqlite3.Connection, number: int, run_id: str, param: Param, origin: str) -> None:
+    row = connection.execute(
+        "SELECT value, origin, received_as FROM params WHERE run_no = ? AND key = ?", (number, param.key)
+    ).fetchone()
+    if row is None:
+        connection.execute(
+            "INSERT INTO params (run_no, key, value, origin, received_as) VALUES (?, ?, ?, ?, ?)",
+            (number, param.key, param.value, origin, param.received_as),
+        )
+        return
+    value, logged_by, received_as = row
+    if value == param.value:
+        return
+    known = [value] if received_as is None else [value, received_as]
+    if logged_by == "bis" and any(same_value(one, param.value) for one in known):
+        return
+    raise invalid(
+        f"Changing param values is not allowed. Param with key='{param.key}' was already logged with value='{value}'"
+        f" for run ID='{run_id}'. Attempted logging new value '{param.value}'."
+    )
+
+
+def _set_tag(connection: sqlite3.Connection, number: int, tag: Tag) -> None:
+    if tag.key == RUN_NAME_TAG:
+        rename_run(connection, number, tag.value)
+    else:
+        connection.execute(SET_TAG, (number, tag.key, tag.value))
+
+
+def _add_dataset(connection: sqlite3.Connection, used: DatasetInput) -> str:
+    import hashlib  # scripts that log datasets are few
+
+    dataset = used.dataset
+    columns = (
+        dataset.name,
+        dataset.digest,
+        dataset.source_type,
+        dataset.source,
+        dataset.schema,
+        dataset.profile,
+    )
+    dataset_id = hashlib.sha256(repr(columns).encode()).hexdigest()
+    connection.execute(
+        "INSERT INTO datasets (dataset_id, name, digest, source_type, source, schema, profile)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (dataset_id) DO NOTHING",
+        (dataset_id, *columns),
+    )
+    return dataset_id
+
+
+def _link_models(
+    connection: sqlite3.Connection, number: int, direction: str, models: Iterable[ModelLink]
+) -> None:
+    connection.executemany(
+        "INSERT INTO run_models (run_no, direction, model_id, step) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (run_no, direction, model_id) DO UPDATE SET step = excluded.step",
+        [(number, direction, link.model_id, link.step) for link in models],
+    )

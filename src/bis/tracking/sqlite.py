@@ -1,0 +1,124 @@
+"""The store in the home: one SQLite file and a directory of artifacts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bis.errors import TrackingError
+from bis.tracking.artifacts import SCHEME, ArtifactDirectory, checked_path, copy
+from bis.tracking.database import Database
+from bis.tracking.experiments import SqlExperiments
+from bis.tracking.models import SqlLoggedModels
+from bis.tracking.registry import SqlRegistry
+from bis.tracking.run_data import SqlRunData
+from bis.tracking.runs import SqlRuns
+
+if TYPE_CHECKING:
+    from bis.tracking.model import FileInfo
+    from bis.tracking.registry_model import ModelVersion
+
+
+class SqliteStore(SqlExperiments, SqlRuns, SqlRunData, SqlLoggedModels, SqlRegistry):
+    """A store over a file; several processes may have it open at once."""
+
+    def __init__(self, file: Path, artifact_root: Path) -> None:
+        self._db = Database(file)
+        self._key_ids: dict[str, int] = {}
+        self.artifacts = ArtifactDirectory(artifact_root)
+        self.uri = f"sqlite:///{file}"
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._db.close()
+
+    def artifact_path(self, run_id: str, path: str = "") -> Path:
+        """Where an artifact of the run is, or would be, on this disk."""
+        return self._directory(self.run(run_id).info.artifact_uri).resolve(path)
+
+    def artifact_location(self, run_id: str) -> str:
+        """The address of the run's artifacts as others can use it: a ``file:`` URI, or where the experiment keeps them."""
+        uri = self.run(run_id).info.artifact_uri
+        return self.artifact_path(run_id).as_uri() if uri.startswith(SCHEME) else uri
+
+    def log_artifact(self, run_id: str, local: Path, path: str | None = None) -> None:
+        """Copy a file into the directory ``path`` of the run's artifacts, or what a directory holds to ``path``."""
+        directory = self._directory(self.run(run_id).info.artifact_uri)
+        directory.add(local, upload_path(local, path))
+
+    def log_text(self, run_id: str, text: str, path: str) -> None:
+        """Write a text as the artifact ``path``."""
+        self._directory(self.run(run_id).info.artifact_uri).write(path, text.encode())
+
+    def list_artifacts(self, run_id: str, path: str = "") -> list[FileInfo]:
+        """What lies in a directory of the run's artifacts; paths are relative to the run's root."""
+        return self._directory(self.run(run_id).info.artifact_uri).listing(path)
+
+    def download_artifacts(self, run_id: str, path: str, destination: Path) -> Path:
+        """Copy an artifact, or a directory of them, below ``destination``; returns where it is now."""
+        return self.download_from(self.run(run_id).info.artifact_uri, path, destination)
+
+    def download_from(self, uri: str, path: str, destination: Path) -> Path:
+        """Copy what is at ``path`` below an artifact address of this store."""
+        directory, target = self._directory(uri), ArtifactDirectory(destination)
+        path = checked_path(path)
+        names = list(directory.files(path))
+        if not names and not directory.resolve(path).is_dir():
+            raise TrackingError(f"no artifact {path!r} in {uri}")
+        for name in names:
+            with directory.file(name).open("rb") as source, target.writing(name) as file:
+                copy(source, file)
+        return destination / path
+
+    def model_artifact_uri(self, name: str, version: str) -> str:
+        """Where the files of a registered model's version are; ``version`` is a number, ``@alias``, stage or latest."""
+        if version.startswith("@"):
+            found = self.version_by_alias(name, version[1:])
+        elif version.isdigit():
+            found = self.model_version(name, int(version))
+        else:
+            found = self._newest_version(name, version)
+        if found.source.startswith("models:/m-"):
+            return self.logged_model(found.source.removeprefix("models:/")).artifact_uri
+        return found.source
+
+    def _newest_version(self, name: str, stage: str) -> ModelVersion:
+        versions = self.latest_versions(name, [] if stage.lower() == "latest" else [stage])
+        if not versions:
+            raise TrackingError(f"the registered model {name!r} has no version in {stage!r}")
+        return max(versions, key=lambda version: version.version)
+
+    def logged_model_uri(self, model_id: str) -> str:
+        """Where the files of a logged model are."""
+        return self.logged_model(model_id).artifact_uri
+
+    def _directory(self, uri: str) -> ArtifactDirectory:
+        """The directory that an artifact address names: below the root, or elsewhere on this disk when it says so."""
+        if uri.startswith(SCHEME):
+            return ArtifactDirectory(self.artifacts.resolve(uri[len(SCHEME) :].lstrip("/")))
+        return ArtifactDirectory(local_directory(uri))
+
+
+def local_directory(uri: str) -> Path:
+    """The directory that a path or ``file:`` URI names; other schemes are told apart in words."""
+    if uri.startswith("/"):
+        return Path(uri)
+    if uri.startswith("file:"):
+        from urllib.parse import unquote, urlsplit  # only for experiments that keep their artifacts elsewhere
+
+        parts = urlsplit(uri)
+        if parts.netloc in ("", "localhost"):
+            return Path(unquote(parts.path))
+    scheme = uri.partition(":")[0]
+    raise TrackingError(
+        f"artifacts at {scheme}:// cannot be reached from here",
+        hint="The experiment keeps them there by its artifact_location; use MLflow's client for them.",
+    )
+
+
+def upload_path(local: Path, path: str | None) -> str:
+    """The artifact path for a local file (its name, below ``path``) or directory (``path`` itself)."""
+    directory = checked_path(path or "")
+    if local.is_dir():
+        return directory
+    return f"{directory}{'/' if directory else ''}{local.name}"

@@ -1,0 +1,84 @@
+"""Interpreters with an unmodified MLflow of each generation, made once and shared by the tests of the repository.
+
+They live below ``BIS_TEST_CACHE`` (default ``~/.cache/bis-tests``), one directory for each set of requirements, made
+aside and renamed, with a lock so that parallel test processes make each of them once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import uv
+
+# What was published when the client was: newer releases of these break MLflow 1.x.
+_ONE = ("protobuf<3.21", "setuptools<81", "numpy<1.24", "pandas<2", "sqlalchemy<1.5", "scikit-learn==1.0.2")
+
+CLIENTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "1.20.2": (
+        "3.8",
+        (*_ONE, "markupsafe<2.1", "jinja2<3.1", "werkzeug<2.1", "flask<2.1", "itsdangerous<2.1"),
+    ),
+    "1.30.1": ("3.8", (*_ONE, "matplotlib<3.8")),
+    "2.17.2": ("3.8", ("scikit-learn==1.3.2", "setuptools<81")),
+    "3.17.2": ("3.11", ("scikit-learn",)),
+}
+"""MLflow version -> (Python version, what is installed beside it)."""
+
+LATEST = "3.17.2"
+
+
+def client_python(version: str) -> Path:
+    """The interpreter of an environment that holds ``mlflow==version``; made at the first call.
+
+    Skips the calling test when the Python it needs is neither here nor to be had.
+    """
+    python, beside = CLIENTS[version]
+    wanted = [f"mlflow=={version}", *beside]
+    key = hashlib.sha256("\n".join([python, *wanted]).encode()).hexdigest()[:12]
+    directory = _cache() / f"mlflow-{version}-{key}"
+    if not (directory / "complete").exists():
+        _make(directory, python, wanted)
+    return directory / "bin" / "python"
+
+
+def _cache() -> Path:
+    root = Path(os.environ.get("BIS_TEST_CACHE") or Path.home() / ".cache" / "bis-tests")
+    root.mkdir(parents=True, exist_ok=True)
+    return root
+
+
+def _make(directory: Path, python: str, requirements: list[str]) -> None:
+    with directory.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (directory / "complete").exists():
+            return
+        shutil.rmtree(directory, ignore_errors=True)
+        made = _uv("venv", "--quiet", "--relocatable", "--python", python, str(directory))
+        if made.returncode:
+            pytest.skip(f"no Python {python} for MLflow {requirements[0]}: {made.stderr.strip()}")
+        installed = _uv(
+            "pip", "install", "--quiet", "--python", str(directory / "bin" / "python"), *requirements
+        )
+        if installed.returncode:
+            raise RuntimeError(f"{requirements}: {installed.stderr}")
+        (directory / "complete").touch()  # written last: a killed build is made again
+
+
+def _uv(*arguments: str) -> subprocess.CompletedProcess[str]:
+    variables = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
+    variables["UV_PYTHON_SEARCH_PATH"] = os.pathsep.join([*_pyenv(), os.environ.get("PATH", os.defpath)])
+    return subprocess.run(
+        [uv.find_uv_bin(), *arguments], env=variables, capture_output=True, text=True, check=False
+    )
+
+
+def _pyenv() -> list[str]:
+    """The directories of pyenv's real interpreters; its shims, which come first on PATH, fail for uv."""
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    return sorted(str(path) for path in root.glob("versions/3.*/bin"))
