@@ -45,7 +45,7 @@ format: $(VENV)/ready
 	$(BIN)/ruff check --fix .
 
 lock:
-	uv pip compile pyproject.toml --group dev --extra cloud --universal --generate-hashes --no-emit-index-url \
+	$(BIN)/uv pip compile pyproject.toml --group dev --extra cloud --universal --generate-hashes --no-emit-index-url \
 	  --no-annotate --no-header --python-version 3.10 -o constraints.txt $(LOCK_OPTIONS)
 
 docs: $(VENV)/ready
