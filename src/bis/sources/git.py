@@ -58,8 +58,8 @@ class GitMissingError(SourceError):
     def __init__(self) -> None:
         super().__init__(
             "git is not installed, or not on PATH",
-            hint="Install git 2.25 or newer (https://git-scm.com/downloads), for example with the package
-            manager.", )
+            hint="Install git 2.25 or newer: https://git-scm.com/downloads, or the package manager.",
+        )
 
 
 @dataclass(frozen=True)

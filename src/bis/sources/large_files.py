@@ -45,7 +45,7 @@ class Known:
 
 
 def limit_bytes() -> int:
-    """The size above which a file is not stored: 50 MB, or ``BIS_SNAPSHOT_MAX_FILE_SIZE`` (bytes, or with K, M, G)."""
+    """The size above which a file is not stored: 50 MB, or ``BIS_SNAPSHOT_MAX_FILE_SIZE`` (as 2000 or 2K)."""
     text = os.environ.get(LIMIT_VARIABLE)
     if not text:
         return DEFAULT_LIMIT_BYTES

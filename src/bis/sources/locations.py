@@ -91,7 +91,7 @@ def parse(uri: str, version: str | None = None) -> Location:
 
 
 def check_version(version: str) -> str:
-    """``version`` when it can be a Git revision; raise SourceError when Git would take it for something else."""
+    """``version`` when it can be a Git revision; raise SourceError when Git would read it otherwise."""
     if _NOT_A_REVISION.search(version):
         raise SourceError(
             f"{version!r} is not a version",
@@ -172,7 +172,7 @@ def _refuse_dangerous(text: str) -> None:
 
 
 def _existing(path: str, text: str, version: str | None) -> Location | None:
-    """The reading of ``path`` in which a file or directory exists: whole, then without #subdirectory, @version."""
+    """The first reading of ``path`` that exists: whole, then without #subdirectory, then @version."""
     for head, subdirectory in _splits(path):
         if _exists(head):
             return _local(head, text, subdirectory, version)

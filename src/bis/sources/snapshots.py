@@ -177,8 +177,9 @@ class Recorder:
         running = self._start("update-index", "--add", "--remove", "--replace", "-z", "--stdin", feed=True)
         result = running.finish(b"".join(path + b"\0" for path in paths))
         if result.status:
+            reason = next(iter(result.errors.splitlines()), "?")
             raise SourceError(
-                f"the snapshot of {os.fsdecode(self._disk.root)} failed: {(result.errors or '?').splitlines()[0]}",
+                f"the snapshot of {os.fsdecode(self._disk.root)} failed: {reason}",
                 hint="Make the file readable, or name it in .gitignore.",
             )
 
