@@ -1,0 +1,85 @@
+"""Environment: a lock made real, and what a process needs to run in it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bis.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from bis.environments.locks import Lock
+
+STATE_FILE = "bis-environment.json"
+"""Written last while an environment is built: a directory without it is not one. Its mtime is the last use."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """An environment that is complete and can be used."""
+
+    lock: Lock
+    manager: str
+    prefix: Path | None
+    """The directory of the environment; None for ``local``, which is the caller's own."""
+    python: Path
+    created: bool
+    """True when this call built it."""
+    seconds: float
+    """How long that took."""
+    import_paths: tuple[Path, ...] = ()
+    """Where the code of editable packages is read from."""
+
+    def variables(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the variables for a process that runs in the environment, from those of the caller.
+
+        ``python`` and console scripts are found on PATH, as with an activated environment, in any shell.
+        """
+        found = dict(environ)
+        folder = str(self.python.parent)
+        path = found.get("PATH", os.defpath)
+        if self.prefix is not None or not _finds(path, self.python):
+            found["PATH"] = f"{folder}{os.pathsep}{path}" if path else folder
+        if self.prefix is not None:
+            found["VIRTUAL_ENV"] = str(self.prefix)
+            for name in ("PYTHONHOME", "__PYVENV_LAUNCHER__"):
+                found.pop(name, None)
+        if self.import_paths:
+            before = [found["PYTHONPATH"]] if found.get("PYTHONPATH") else []
+            found["PYTHONPATH"] = os.pathsep.join([*map(str, self.import_paths), *before])
+        found.update(self.lock.variables)
+        return found
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep the environment from being pruned for as long as a run uses it; raise BuildError when it is gone."""
+        if self.prefix is None:
+            yield
+            return
+        from bis.environments.home_files import home_errors, shared
+
+        with contextlib.ExitStack() as held:
+            with home_errors("lock the environment"):
+                held.enter_context(shared(lock_path(self.prefix)))
+            if not (self.prefix / STATE_FILE).exists():
+                raise BuildError("the environment was removed meanwhile", hint="Run the command again.")
+            yield
+
+
+def lock_path(prefix: Path) -> Path:
+    """Return the file whose lock is held exclusively by who builds or removes an environment."""
+    return prefix.with_name(f"{prefix.name}.lock")
+
+
+def _finds(path: str, python: Path) -> bool:
+    """True when ``python`` on this PATH is that interpreter."""
+    for folder in path.split(os.pathsep):
+        found = Path(folder) / "python"
+        if folder and os.access(found, os.X_OK):
+            return found == python
+    return False

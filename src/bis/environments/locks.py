@@ -1,0 +1,141 @@
+"""Lock: what a spec resolved to. Kept in BIS_HOME by what it was resolved from, so that it is resolved once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sys
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from bis.environments.home_files import home_errors, replace_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bis.environments.as_of import AsOf
+    from bis.environments.spec import EnvironmentSpec
+    from bis.home import Home
+
+FORMAT = 1
+_PACKAGE = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?\s*(?:==\s*([^\s;\\]+)|@ \S+?@([0-9a-f]{40}))", re.MULTILINE)
+_INDEX_OPTIONS = ("--index-url", "--extra-index-url", "--find-links", "--trusted-host", "--no-index")
+
+
+@dataclass(frozen=True)
+class LockedPath:
+    """A local package with the digest of what is installed from it; the path is relative to the project."""
+
+    path: str
+    extras: str
+    editable: bool
+    digest: str
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Every package with version and hashes, and the interpreter; no URL of an index, no credentials."""
+
+    manager: str
+    python: str
+    """The full version, as ``3.8.18``."""
+    python_requested: str | None
+    platform: str
+    requirements: str = ""
+    """pip's text, with a hash for every file that may be installed. For ``local``: what is installed there."""
+    unhashed: str = ""
+    """Requirements that have no hash, as repositories at a commit."""
+    local: tuple[LockedPath, ...] = ()
+    options: tuple[str, ...] = ()
+    """Option lines of the project's own files, without credentials."""
+    variables: tuple[tuple[str, str], ...] = ()
+    undated: tuple[str, ...] = ()
+    """Packages of which the index gives no upload times."""
+    as_of: str | None = None
+    as_of_origin: str = ""
+    notes: tuple[str, ...] = ()
+    pinned: bool = True
+    """False for ``local``: what is installed there can change under the lock."""
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of all that decides what is installed; notes, dates and indexes do not."""
+        options = [each for each in self.options if not each.startswith(_INDEX_OPTIONS)]
+        decides = [
+            FORMAT,
+            self.manager,
+            self.python,
+            self.platform,
+            self.requirements,
+            self.unhashed,
+            [asdict(each) for each in self.local],
+            options,
+            self.variables,
+        ]
+        return hashlib.sha256(json.dumps(decides).encode()).hexdigest()
+
+    @property
+    def local_digests(self) -> dict[str, str]:
+        """The digests of the local packages, by path."""
+        return {each.path: each.digest for each in self.local}
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """Versions (or commits) by name of the package."""
+        text = f"{self.requirements}\n{self.unhashed}"
+        return {name: version or commit for name, version, commit in _PACKAGE.findall(text)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the lock as JSON takes it."""
+        return {"format": FORMAT, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Lock:
+        """Read a lock back; raise ValueError for one that is not of this format."""
+        if document.get("format") != FORMAT:
+            raise ValueError(f"a lock of format {document.get('format')!r}, not {FORMAT}")
+        fields = {name: value for name, value in document.items() if name != "format"}
+        for name in ("options", "undated", "notes"):
+            fields[name] = tuple(fields.get(name, ()))
+        fields["variables"] = tuple((name, value) for name, value in fields.get("variables", ()))
+        fields["local"] = tuple(LockedPath(**each) for each in fields.get("local", ()))
+        return cls(**fields)
+
+    def with_notes(self, *notes: str | None) -> Lock:
+        """Return the lock with further notes; None is none."""
+        return replace(self, notes=(*self.notes, *(note for note in notes if note)))
+
+
+def platform_tag() -> str:
+    """Return the platform that wheels are chosen for, as ``linux-x86_64-glibc2.36``."""
+    system, machine = os.uname().sysname.lower(), os.uname().machine
+    if sys.platform == "darwin":
+        return f"{system}-{machine}-{os.uname().release.split('.')[0]}"
+    try:
+        libc = (os.confstr("CS_GNU_LIBC_VERSION") or "").replace(" ", "")
+    except (ValueError, OSError):
+        libc = ""  # musl
+    return f"{system}-{machine}-{libc or 'musl'}"
+
+
+def key_of(spec: EnvironmentSpec, as_of: AsOf, local_digests: Mapping[str, str]) -> str:
+    """Return the key under which the lock of a spec is kept: a hash over all that it is resolved from."""
+    resolved_from = [FORMAT, spec.declared_digest(), as_of.text, platform_tag(), sorted(local_digests.items())]
+    return hashlib.sha256(json.dumps(resolved_from).encode()).hexdigest()[:32]
+
+
+def read_kept(home: Home, key: str) -> Lock | None:
+    """Return the lock that is kept under a key, None when there is none that can be read."""
+    try:
+        return Lock.from_dict(json.loads((home.locks / f"{key}.json").read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def keep(home: Home, key: str, lock: Lock) -> None:
+    """Keep a lock under a key; raise HomeError when that cannot be."""
+    with home_errors("keep the lock of the environment"):
+        replace_text(home.ensure(home.locks) / f"{key}.json", json.dumps(lock.to_dict()))

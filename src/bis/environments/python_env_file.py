@@ -1,0 +1,62 @@
+"""Reads ``python_env.yaml``, MLflow's own form: ``python``, ``build_dependencies``, ``dependencies``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bis.environments import conda_file
+from bis.environments.documents import entries, is_null, items, place, read_mapping, scalar
+from bis.environments.requirement_lines import RequirementLines
+from bis.environments.spec import EnvironmentSpec
+from bis.errors import did_you_mean
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from yaml.nodes import Node
+
+KEYS = ("python", "build_dependencies", "dependencies")
+
+
+def read(path: Path, directory: Path) -> EnvironmentSpec:
+    """Return the spec that a ``python_env.yaml`` declares; raise SpecError with file and line."""
+    root = read_mapping(path)
+    found = entries(path, root) if root else {}
+    if conda_file.is_conda(path, found):
+        note = f"{path.name} is a conda file, and is read as one"
+        return conda_file.read(path, directory, note=note)
+    lines = RequirementLines(directory)
+    for key in KEYS[1:]:
+        if key in found:
+            _add_items(lines, path, key, found[key])
+    return EnvironmentSpec(
+        directory,
+        manager="uv",
+        kind="python_env",
+        file=path,
+        python=_python(path, found.get("python")),
+        requirements=tuple(lines.requirements),
+        constraints=tuple(lines.constraints),
+        local=tuple(lines.local),
+        options=tuple(lines.options),
+        notes=_notes(path, found),
+    )
+
+
+def _add_items(lines: RequirementLines, path: Path, key: str, node: Node) -> None:
+    for item in items(path, node, key):
+        lines.add(scalar(path, item, f"an item of {key}"), place(path, item))
+
+
+def _python(path: Path, node: Node | None) -> str | None:
+    return None if node is None or is_null(node) else scalar(path, node, "python")
+
+
+def _notes(path: Path, found: dict[str, Node]) -> tuple[str, ...]:
+    if not found:
+        return (f"{path.name} is empty: nothing is installed",)
+    unknown = [key for key in found if key not in KEYS]
+    return tuple(
+        f"{place(path, found[key])}: unknown key {key!r} has no effect. {did_you_mean(key, KEYS) or ''}".strip()
+        for key in unknown
+    )

@@ -1,0 +1,76 @@
+"""EnvironmentSpec: what a project declares, read and put into one form, whatever file it came from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class LocalRequirement:
+    """A package of the project's own that is to be installed: ``./pkg``, ``-e .``, ``wheels/x.whl``."""
+
+    path: str
+    """Relative to the project directory, with ``/``; absolute only where the file says so."""
+    extras: str = ""
+    """With its brackets: ``[dev,test]``."""
+    marker: str = ""
+    editable: bool = False
+
+    def __str__(self) -> str:
+        marker = f" ; {self.marker}" if self.marker else ""
+        return f"{'-e ' if self.editable else ''}{self.path}{self.extras}{marker}"
+
+
+@dataclass(frozen=True)
+class EnvironmentSpec:
+    """The declared environment of one project directory; nothing is resolved yet."""
+
+    directory: Path
+    manager: str
+    """The provider that makes it: a name of ``providers.PROVIDERS``."""
+    kind: str
+    """``python_env``, ``conda_env``, ``requirements``, ``pyproject`` or ``none``."""
+    file: Path | None = None
+    python: str | None = None
+    """The declared Python as written (``3.8``, ``>=3.8,<3.12``), None when the project does not pin it."""
+    requirements: tuple[str, ...] = ()
+    """pip requirement lines, ``-r`` files expanded."""
+    constraints: tuple[str, ...] = ()
+    local: tuple[LocalRequirement, ...] = ()
+    options: tuple[str, ...] = ()
+    """Option lines of requirements files that are honoured, as ``--extra-index-url=URL``."""
+    lock_file: Path | None = None
+    """``uv.lock`` or ``pylock.toml``: its versions and hashes are used as they are."""
+    variables: tuple[tuple[str, str], ...] = ()
+    """Environment variables that a conda file sets."""
+    notes: tuple[str, ...] = ()
+    """What was understood in another way than it was written: one line each."""
+
+    @property
+    def empty(self) -> bool:
+        """True when nothing is to be installed."""
+        return not (self.requirements or self.local or self.lock_file)
+
+    def declared_digest(self) -> str:
+        """The SHA-256 of what is declared, the same wherever the project lies.
+
+        The contents of local packages are not in it: editing them does not make another declaration.
+        """
+        locked = self.lock_file.read_bytes() if self.lock_file else b""
+        declared = {
+            "manager": self.manager,
+            "python": self.python,
+            "requirements": self.requirements,
+            "constraints": self.constraints,
+            "local": [str(local) for local in self.local],
+            "options": self.options,
+            "locked": hashlib.sha256(locked).hexdigest(),
+            "variables": self.variables,
+        }
+        return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,141 @@
+"""The environments that are kept in BIS_HOME: listed, shown, checked for edits, removed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from bis.environments.environment import STATE_FILE, lock_path
+from bis.environments.home_files import exclusive_if_free, home_errors
+from bis.environments.locks import Lock
+from bis.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from bis.home import Home
+
+
+@dataclass(frozen=True)
+class StoredEnvironment:
+    """An environment in BIS_HOME."""
+
+    digest: str
+    prefix: Path
+    python: str
+    packages: int
+    created: datetime
+    last_used: datetime
+    size_bytes: int
+    """Of all its files, those too that it shares with uv's cache."""
+    own_bytes: int
+    """What removing it would free."""
+
+
+def list_environments(home: Home) -> list[StoredEnvironment]:
+    """Return the environments, the one used last first."""
+    found = [_stored(prefix, state) for prefix, state in _states(home)]
+    return sorted(found, key=lambda each: each.last_used, reverse=True)
+
+
+def show_environment(home: Home, digest_prefix: str) -> tuple[StoredEnvironment, Lock]:
+    """Return the one environment whose digest begins so, with its lock; raise UsageError for none or several."""
+    found = [(prefix, state) for prefix, state in _states(home) if state["digest"].startswith(digest_prefix)]
+    if len(found) != 1:
+        problem = f"{len(found)} environments begin" if found else "no environment begins"
+        raise UsageError(f"{problem} with {digest_prefix!r}", hint="`bis env list` shows them all.")
+    prefix, state = found[0]
+    lock = Lock.from_dict(json.loads((prefix / "bis-lock.json").read_text("utf-8")))
+    return _stored(prefix, state), lock
+
+
+def changed_files(prefix: Path) -> list[Path]:
+    """Return the installed files that were edited after the environment was built, bytecode left out."""
+    built = (prefix / "bis-lock.json").stat().st_mtime_ns
+    library = (entry for entry in _entries(prefix / "lib") if "__pycache__" not in entry.path)
+    return sorted(prefix / os.path.relpath(entry.path, prefix) for entry in library if _mtime(entry) > built)
+
+
+def prune_environments(
+    home: Home, *, older_than_days: float = 0, dry_run: bool = False
+) -> list[StoredEnvironment]:
+    """Remove the environments that were last used so long ago and are not in use now, and what killed builds left.
+
+    Returns those that were removed, or with ``dry_run`` would be.
+    """
+    limit = time.time() - older_than_days * 24 * 60 * 60
+    removed = []
+    for prefix, state in list(_states(home)):
+        if (prefix / STATE_FILE).stat().st_mtime > limit:
+            continue
+        with home_errors("remove environments"), exclusive_if_free(lock_path(prefix)) as free:
+            if free:
+                removed.append(_stored(prefix, state))
+                if not dry_run:
+                    _remove(prefix)
+    if not dry_run:
+        _remove_leftovers(home)
+    return removed
+
+
+def _states(home: Home) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for path in sorted(home.environments.glob(f"*/{STATE_FILE}")):
+        if ".building-" in path.parent.name:
+            continue
+        try:
+            yield path.parent, json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError):
+            continue  # removed meanwhile, or cut short: not an environment
+
+
+def _stored(prefix: Path, state: dict[str, Any]) -> StoredEnvironment:
+    sizes = [(status.st_size, status.st_nlink) for status in map(_status, _entries(prefix))]
+    return StoredEnvironment(
+        digest=state["digest"],
+        prefix=prefix,
+        python=state["python"],
+        packages=state["packages"],
+        created=datetime.fromisoformat(state["created"]),
+        last_used=datetime.fromtimestamp((prefix / STATE_FILE).stat().st_mtime, timezone.utc),
+        size_bytes=sum(size for size, _ in sizes),
+        own_bytes=sum(size for size, links in sizes if links == 1),
+    )
+
+
+def _status(entry: os.DirEntry[str]) -> os.stat_result:
+    return entry.stat(follow_symlinks=False)
+
+
+def _mtime(entry: os.DirEntry[str]) -> int:
+    return _status(entry).st_mtime_ns
+
+
+def _entries(folder: Path | str) -> Iterator[os.DirEntry[str]]:
+    """Give every file below a directory."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _entries(entry.path)
+            else:
+                yield entry
+
+
+def _remove(prefix: Path) -> None:
+    """Remove an environment, its state first: cut short, it is none."""
+    (prefix / STATE_FILE).unlink()
+    shutil.rmtree(prefix)
+
+
+def _remove_leftovers(home: Home) -> None:
+    for path in list(home.environments.glob("*")):
+        owner = path.with_name(path.name.partition(".building-")[0])
+        if path.is_dir() and not (owner == path and (path / STATE_FILE).exists()):
+            with exclusive_if_free(lock_path(owner)) as free:
+                if free:
+                    shutil.rmtree(path, ignore_errors=True)
