@@ -12,7 +12,7 @@ from bis.backends import find_backend
 from bis.errors import RunFailedError, UsageError
 from bis.execution import Execution, Options, Placement, Streams, read_env_file, sweep
 from bis.home import Home
-from bis.plans import Prepared, Request, parse_as_of, prepare
+from bis.plans import Prepared, Request, prepare
 from bis.tracking import open_store
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class ProjectRun:
     @property
     def artifact_uri(self) -> str:
         """Where its artifacts are: a ``file://`` directory, or what the tracking server says."""
-        return self._store.artifact_uri(self.run_id)
+        return self._store.artifact_location(self.run_id)
 
     def wait(self) -> bool:
         """Block until the run has ended; True when it finished well."""
@@ -219,7 +219,7 @@ def prepare_run(
         version=options.version,
         parameters=options.parameters,
         env_manager=options.env_manager,
-        as_of=None if options.as_of is None else parse_as_of(options.as_of),
+        as_of=None if options.as_of is None else environments.AsOf.option(options.as_of),
         upgrade=options.upgrade,
     )
     return prepare(request, home=home, notify=notify, show_progress=show_progress)

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from bis.cli.parser import command
-from bis.errors import UsageError
+from bis.errors import RunNotFoundError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import argparse
@@ -62,7 +62,7 @@ def list_runs(args: argparse.Namespace) -> int:
     count = int(args.max) if args.max.isdecimal() else 0
     if count < 1:
         raise UsageError(f"--max {args.max!r} is not a number of runs")
-    summaries = store.latest_runs(count, experiment_name=args.experiment_name)
+    summaries = store.recent_runs(count, experiment_id=_experiment_id(store, args.experiment_name))
     if args.json:
         print_json([_summary_document(summary) for summary in summaries])
         return 0
@@ -99,7 +99,7 @@ def show_log(args: argparse.Namespace) -> int:
     if live is not None:
         data = _read_live(home, run.info.run_id, follow=args.follow and not args.json)
     else:
-        data = store.read_artifact(run.info.run_id, f"bis/{LOG}")
+        data = _read_artifact(store, run.info.run_id, f"bis/{LOG}")
     if args.json:
         from bis.cli.style import print_json
 
@@ -149,7 +149,45 @@ def _open() -> tuple[Home, Store]:
 
 
 def _find(store: Store, word: str) -> Run:
-    return store.run(store.find_run(word))
+    """The run that a word names: its id, the beginning of one, or ``latest``. Raises RunNotFoundError."""
+    if word == "latest":
+        recent = store.recent_runs(1)
+        if not recent:
+            raise RunNotFoundError("there are no runs yet", hint="Make one:  bis run URI")
+        return store.run(recent[0].info.run_id)
+    found = store.find_runs(word)
+    if not found:
+        raise RunNotFoundError(f"there is no run {word!r}", hint="See those that there are:  bis list")
+    if len(found) > 1:
+        raise RunNotFoundError(
+            f"{word!r} is the beginning of {len(found)} runs or more",
+            hint="Write more of it: " + ", ".join(info.run_id[: len(word) + 4] for info in found[:5]),
+        )
+    return store.run(found[0].run_id)
+
+
+def _experiment_id(store: Store, name: str | None) -> str | None:
+    if name is None:
+        return None
+    experiment = store.experiment_named(name)
+    if experiment is None:
+        known = [known.name for known in store.search_experiments().items]
+        raise UsageError(
+            f"there is no experiment {name!r}", hint=did_you_mean(name, known) or f"There are: {', '.join(known)}."
+        )
+    return experiment.experiment_id
+
+
+def _read_artifact(store: Store, run_id: str, path: str) -> bytes | None:
+    """A small artifact's bytes, or None when the run has none of that name."""
+    import tempfile
+    from pathlib import Path, PurePosixPath
+
+    folder = str(PurePosixPath(path).parent)
+    if all(file.path != path for file in store.list_artifacts(run_id, folder)):
+        return None
+    with tempfile.TemporaryDirectory() as directory:
+        return store.download_artifacts(run_id, path, Path(directory)).read_bytes()
 
 
 def _row(summary: RunSummary, style: Any) -> list[str]:

@@ -35,7 +35,7 @@ def run_page(store: Store, run: Run, style: Style) -> str:
         ("metrics", "\n".join(f"{metric.key} = {number(metric.value)}" for metric in run.metrics)),
         ("tags", "\n".join(f"{key} = {value}" for key, value in others.items())),
         ("artifacts", "\n".join(_artifact_line(file) for file in artifact_files(store, info.run_id))),
-        ("kept in", store.artifact_uri(info.run_id)),
+        ("kept in", store.artifact_location(info.run_id)),
     ]
     return f"{title}\n{fields([pair for pair in pairs if pair[1]], style)}"
 
@@ -57,7 +57,7 @@ def run_document(store: Store, run: Run) -> dict[str, Any]:
         "parameters": run.params,
         "metrics": {metric.key: metric.value for metric in run.metrics},
         "tags": run.tags,
-        "artifact_uri": store.artifact_uri(info.run_id),
+        "artifact_uri": store.artifact_location(info.run_id),
         "artifacts": [file.path for file in artifact_files(store, info.run_id)],
         "plan_digest": run.tags.get("bis.planDigest"),
     }

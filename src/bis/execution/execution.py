@@ -12,7 +12,7 @@ from bis.execution.output import Streams
 from bis.execution.record import Record
 from bis.execution.running import Owner, RunningDirectory
 from bis.execution.supervision import Ending, supervise
-from bis.execution.tracked import Placement, TrackedRun
+from bis.execution.tracked import Placement, TrackedRun, is_remote
 from bis.execution.variables import command_variables, loopback_variables, remote_variables
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Execution:
         try:
             downloaded = self._download()
             wanted = self._options.placement.run_id or self._running.token
-            tracking_uri = self._store.uri if self._store.is_remote else None
+            tracking_uri = self._store.uri if is_remote(self._store) else None
             self._running.belong_to(Owner(wanted, tracking_uri))
             self._tracked = TrackedRun.begin(
                 self._store, self._prepared, self._options.placement, wanted_id=wanted
@@ -140,7 +140,7 @@ class Execution:
 
     def _execute(self, downloaded: Mapping[str, str]) -> tuple[Ending, str]:
         command = self._prepared.plan.command(downloaded)
-        server = None if self._store.is_remote else self._serve()
+        server = None if is_remote(self._store) else self._serve()
         try:
             ending = supervise(
                 command,

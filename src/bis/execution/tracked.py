@@ -63,7 +63,7 @@ class TrackedRun:
             info = store.create_run(
                 find_experiment(store, placement),
                 name=placement.run_name,
-                user=tags["mlflow.user"],
+                user_id=tags["mlflow.user"],
                 start_time=started_ms,
                 tags=[Tag(key, value) for key, value in tags.items()],
                 run_id=wanted_id,
@@ -81,10 +81,10 @@ class TrackedRun:
         params = tuple(
             Param(key, value, received_as=local.get(key)) for key, value in prepared.plan.parameters.items()
         )
-        if self.store.is_remote:
+        if is_remote(self.store):
             self._late_params = params
         else:
-            self.store.log_params(self.run_id, params)
+            self.store.log_batch(self.run_id, params=params, origin="bis")
         self.store.log_text(self.run_id, prepared.plan.to_json() + "\n", "bis/plan.json")
         if prepared.lock.requirements:
             self.store.log_text(self.run_id, prepared.lock.requirements, "bis/lock.txt")
@@ -111,7 +111,7 @@ class TrackedRun:
     def _log_late_params(self, run: Run) -> None:
         missing = [param for param in self._late_params if param.key not in run.params]
         if missing:
-            self.store.log_params(self.run_id, missing)
+            self.store.log_batch(self.run_id, params=missing, origin="bis")
 
     def _keep(self, record: Record, log: Path) -> None:
         self.store.log_text(self.run_id, record.to_json(), "bis/record.json")
@@ -119,10 +119,15 @@ class TrackedRun:
             self.store.log_artifact(self.run_id, log, "bis")
 
 
+def is_remote(store: Store) -> bool:
+    """Whether the store is a server of the caller's, and not the home's own."""
+    return store.uri.startswith(("http://", "https://"))
+
+
 def find_experiment(store: Store, placement: Placement) -> str:
     """The experiment's id; one named but absent is made, one asked for by id must be there."""
     if placement.experiment_name is not None:
-        found = store.experiment_by_name(placement.experiment_name)
+        found = store.experiment_named(placement.experiment_name)
         if found is None:
             return store.create_experiment(placement.experiment_name)
         if found.lifecycle_stage == "deleted":

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bis import environments, projects, sources
-from bis.errors import UsageError
 from bis.plans.plan import Plan, PlannedSource
 
 if TYPE_CHECKING:
@@ -114,27 +113,7 @@ def detect_environment(project: Project, manager: str | None) -> EnvironmentSpec
 
 def as_of_source(source: Source) -> AsOf:
     """The date a spec is resolved at: the commit's for a Git version, else that of the spec's first run."""
-    from bis.environments import AsOf
+    if source.kind == "git" and source.committed_at is not None:
+        return environments.AsOf.commit(source.committed_at)
+    return environments.AsOf.first_run()
 
-    if source.version_is_commit and source.committed_at is not None:
-        return AsOf.commit(source.committed_at)
-    return AsOf.first_run()
-
-
-def parse_as_of(text: str) -> AsOf:
-    """``latest``, a date or an ISO 8601 time, as ``--as-of`` takes it; raises UsageError."""
-    from datetime import datetime, time, timezone
-
-    from bis.environments import AsOf
-
-    if text == "latest":
-        return AsOf.latest()
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            f"--as-of {text!r} is neither a date nor 'latest'", hint="Write it as 2024-05-31."
-        ) from None
-    if len(text) == len("2024-05-31"):  # a bare date means its end, as for uv's --exclude-newer
-        moment = datetime.combine(moment.date(), time(23, 59, 59))
-    return AsOf.date(moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc))
