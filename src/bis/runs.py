@@ -188,10 +188,14 @@ def start(
     find_backend(options.backend)
     sweep(home, notify=notify)
     store = open_tracking_store(home, notify=notify)
-    prepared = prepare_run(options, home=home, notify=notify, show_progress=show_progress)
+    prepared = prepare_run(options, home=home, notify=notify)
     try:
         environment = environments.realize(
-            prepared.lock, home=home, notify=notify, show_progress=show_progress
+            prepared.lock,
+            home=home,
+            notify=notify,
+            directory=prepared.source.directory,
+            show_progress=show_progress,
         )
         announce(prepared, environment)
         execution = Execution(
@@ -209,9 +213,7 @@ def start(
     return ProjectRun(submitted, prepared, environment, store)
 
 
-def prepare_run(
-    options: RunOptions, *, home: Home, notify: Callable[[str], None], show_progress: bool = False
-) -> Prepared:
+def prepare_run(options: RunOptions, *, home: Home, notify: Callable[[str], None]) -> Prepared:
     """The plan of a run and what it is made from; nothing is built or recorded."""
     request = Request(
         uri=options.uri,
@@ -222,7 +224,7 @@ def prepare_run(
         as_of=None if options.as_of is None else environments.AsOf.option(options.as_of),
         upgrade=options.upgrade,
     )
-    return prepare(request, home=home, notify=notify, show_progress=show_progress)
+    return prepare(request, home=home, notify=notify)
 
 
 def open_tracking_store(home: Home, *, notify: Callable[[str], None]) -> Store:

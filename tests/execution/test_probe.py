@@ -20,7 +20,9 @@ def interpreters() -> tuple[str, ...]:
     found = {f"{sys.version_info.major}.{sys.version_info.minor}": sys.executable}
     roots = [Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions", Path("/usr")]
     for root in roots:
-        for python in sorted([*root.glob("3.*/bin/python3"), *root.glob("bin/python3.?"), *root.glob("bin/python3.??")]):
+        for python in sorted(
+            [*root.glob("3.*/bin/python3"), *root.glob("bin/python3.?"), *root.glob("bin/python3.??")]
+        ):
             answer = subprocess.run(
                 [python, "-S", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
                 capture_output=True,
@@ -32,7 +34,9 @@ def interpreters() -> tuple[str, ...]:
     return tuple(found.values())
 
 
-def run(python: str, code: str, tmp_path: Path, *path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+def run(
+    python: str, code: str, tmp_path: Path, *path: Path, **variables: str
+) -> subprocess.CompletedProcess[str]:
     environ = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(map(str, [PROBE, *path])),
@@ -45,7 +49,12 @@ def run(python: str, code: str, tmp_path: Path, *path: Path, **variables: str) -
         **variables,
     }
     return subprocess.run(
-        [python, "-c", textwrap.dedent(code)], env=environ, cwd=tmp_path, capture_output=True, text=True, check=False
+        [python, "-c", textwrap.dedent(code)],
+        env=environ,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -78,12 +87,16 @@ def test_the_sitecustomize_that_it_hides_is_imported(python: str, tmp_path: Path
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     (theirs / "sitecustomize.py").write_text("import sys\nsys.chained = __file__\n")
-    answer = run(python, "import sys, sitecustomize; print(sys.chained, sitecustomize.__file__)", tmp_path, theirs)
+    answer = run(
+        python, "import sys, sitecustomize; print(sys.chained, sitecustomize.__file__)", tmp_path, theirs
+    )
     assert answer.stdout.split() == [str(theirs / "sitecustomize.py")] * 2, answer.stderr
 
 
 @pytest.mark.parametrize("python", interpreters())
-def test_a_tracking_uri_in_the_script_has_no_effect_and_it_says_so(python: str, tmp_path: Path, mlflow: Path) -> None:
+def test_a_tracking_uri_in_the_script_has_no_effect_and_it_says_so(
+    python: str, tmp_path: Path, mlflow: Path
+) -> None:
     code = """
         import sys, mlflow
         from mlflow.tracking._tracking_service import utils
@@ -112,7 +125,9 @@ def test_its_own_tracking_uri_is_taken_without_a_word(tmp_path: Path, mlflow: Pa
     assert (answer.stdout, answer.stderr) == ("http://127.0.0.1:9/\n", "")
 
 
-def test_a_tracking_uri_set_through_the_environment_before_the_import_is_put_back(tmp_path: Path, mlflow: Path) -> None:
+def test_a_tracking_uri_set_through_the_environment_before_the_import_is_put_back(
+    tmp_path: Path, mlflow: Path
+) -> None:
     code = """
         import os
         os.environ["MLFLOW_TRACKING_URI"] = "sqlite:///elsewhere.db"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 from bis.cli.parser import Parser, command
@@ -12,7 +11,9 @@ from bis.errors import UsageError
 if TYPE_CHECKING:
     import argparse
 
-    from bis.environments import EnvironmentInfo
+    from datetime import datetime
+
+    from bis.environments import StoredEnvironment
 
 
 def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
@@ -28,7 +29,12 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     actions = parser.add_subparsers(metavar="ACTION", title="actions", parser_class=Parser)
     listing = command(
-        actions, "list", list_environments, help="list them", description="List the environments, last used first.", example="  bis env list"
+        actions,
+        "list",
+        list_environments,
+        help="list them",
+        description="List the environments, last used first.",
+        example="  bis env list",
     )
     listing.add_argument("--json", action="store_true", help="print JSON")
     showing = command(
@@ -39,7 +45,9 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         description="Show an environment: where it is, its interpreter, what it was made from, its packages.",
         example="  bis env show 3fa9",
     )
-    showing.add_argument("environment", metavar="ENV", help="the beginning of its digest, as `bis env list` shows it")
+    showing.add_argument(
+        "environment", metavar="ENV", help="the beginning of its digest, as `bis env list` shows it"
+    )
     showing.add_argument("--json", action="store_true", help="print JSON")
     pruning = command(
         actions,
@@ -49,7 +57,12 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         description="Delete environments that no run is using and that were not used for a number of days.",
         example="  bis env prune --older-than 30",
     )
-    pruning.add_argument("--older-than", metavar="DAYS", default="30", help="not used for this many days (default: 30; 0 for all)")
+    pruning.add_argument(
+        "--older-than",
+        metavar="DAYS",
+        default="30",
+        help="not used for this many days (default: 30; 0 for all)",
+    )
     pruning.add_argument("--dry-run", action="store_true", help="say what would be deleted")
     pruning.add_argument("--json", action="store_true", help="print JSON")
 
@@ -70,16 +83,15 @@ def list_environments(args: argparse.Namespace) -> int:
         rows = [
             [
                 _short(info.digest),
-                info.manager,
                 info.python,
-                str(info.package_count),
+                str(info.packages),
                 size(info.size_bytes),
-                _day(info.created_at),
-                _day(info.used_at),
+                _minute(info.created),
+                _minute(info.last_used),
             ]
             for info in found
         ]
-        print(table(["ENV", "MANAGER", "PYTHON", "PACKAGES", "SIZE", "MADE", "USED"], rows, style))
+        print(table(["ENV", "PYTHON", "PACKAGES", "SIZE", "MADE", "USED"], rows, style))
     return 0
 
 
@@ -89,21 +101,20 @@ def show_environment(args: argparse.Namespace) -> int:
     from bis.cli.style import Style, fields, print_json, size
     from bis.home import Home
 
-    info = environments.show_environment(Home.locate(), args.environment)
+    info, lock = environments.show_environment(Home.locate(), args.environment)
     if args.json:
-        print_json({**_document(info), "lock": info.lock.to_dict()})
+        print_json({**_document(info), "lock": lock.to_dict()})
         return 0
     pairs = [
         ("digest", info.digest),
-        ("directory", str(info.directory)),
-        ("manager", info.manager),
+        ("directory", str(info.prefix)),
         ("python", info.python),
-        ("as of", info.lock.as_of or ""),
-        ("size", size(info.size_bytes)),
-        ("made", _day(info.created_at)),
-        ("used", _day(info.used_at)),
-        ("notes", "\n".join(info.lock.notes)),
-        ("packages", "\n".join(info.lock.package_names)),
+        ("as of", lock.as_of or ""),
+        ("size", f"{size(info.size_bytes)}, of which {size(info.own_bytes)} of its own"),
+        ("made", _minute(info.created)),
+        ("used", _minute(info.last_used)),
+        ("notes", "\n".join(lock.notes)),
+        ("packages", "\n".join(f"{name} {version}" for name, version in lock.packages.items())),
     ]
     print(fields([pair for pair in pairs if pair[1]], Style(sys.stdout)))
     return 0
@@ -125,22 +136,22 @@ def prune(args: argparse.Namespace) -> int:
         return 0
     verb = "Would delete" if args.dry_run else "Deleted"
     for info in pruned:
-        print(f"{verb} {_short(info.digest)}, Python {info.python}, last used {_day(info.used_at)}")
-    freed = sum(info.size_bytes for info in pruned)
+        print(f"{verb} {_short(info.digest)}, Python {info.python}, last used {_minute(info.last_used)}")
+    freed = sum(info.own_bytes for info in pruned)
     print(f"{verb} {len(pruned)} environment{'' if len(pruned) == 1 else 's'}, {size(freed)}")
     return 0
 
 
-def _document(info: EnvironmentInfo) -> dict[str, Any]:
+def _document(info: StoredEnvironment) -> dict[str, Any]:
     return {
         "digest": info.digest,
-        "directory": str(info.directory),
-        "manager": info.manager,
+        "directory": str(info.prefix),
         "python": info.python,
-        "packages": info.package_count,
+        "packages": info.packages,
         "size_bytes": info.size_bytes,
-        "created_at": info.created_at,
-        "used_at": info.used_at,
+        "own_bytes": info.own_bytes,
+        "created": info.created.isoformat(),
+        "last_used": info.last_used.isoformat(),
     }
 
 
@@ -148,5 +159,5 @@ def _short(digest: str) -> str:
     return digest.removeprefix("sha256:")[:12]
 
 
-def _day(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+def _minute(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"

@@ -23,7 +23,12 @@ Nothing that is there is overwritten."""
 def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
     """Add ``init``."""
     parser = command(
-        commands, "init", run, help="make a new project", description=_DESCRIPTION, example="  bis init demo && bis run demo"
+        commands,
+        "init",
+        run,
+        help="make a new project",
+        description=_DESCRIPTION,
+        example="  bis init demo && bis run demo",
     )
     parser.add_argument("directory", metavar="DIR", help="the project's folder, made when absent")
     parser.add_argument("--json", action="store_true", help="print what was made as JSON")

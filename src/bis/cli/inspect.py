@@ -33,7 +33,9 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         parser = command(
             commands, name, run, help=summary, description=description, example=f"  bis {name} examples/iris"
         )
-        parser.add_argument("uri", metavar="URI", nargs="?", default=".", help="folder, Git URI or archive (default: .)")
+        parser.add_argument(
+            "uri", metavar="URI", nargs="?", default=".", help="folder, Git URI or archive (default: .)"
+        )
         parser.add_argument("-v", "--version", metavar="VERSION", help="branch, tag or commit, for a Git URI")
         if name == "check":
             parser.add_argument("--env-manager", metavar="NAME", help="uv, virtualenv, conda or local")
@@ -55,8 +57,10 @@ def check(args: argparse.Namespace) -> int:
         else:
             style = Style(sys.stdout)
             pairs = [("project", project.name or project.directory.name), ("source", source.uri)]
-            pairs.append(("environment", spec.summary))
-            pairs += [(entry.name, command or style.bad(problem or "")) for entry, command, problem in checked]
+            pairs.append(("environment", _environment_words(spec)))
+            pairs += [
+                (entry.name, command or style.bad(problem or "")) for entry, command, problem in checked
+            ]
             print(fields(pairs, style))
             for warning in warnings:
                 print(f"{style.warn('warning:')} {warning}")
@@ -94,10 +98,22 @@ def _load(args: argparse.Namespace) -> tuple[Source, Project]:
 
 def _try_command(entry: EntryPoint) -> tuple[EntryPoint, str | None, str | None]:
     """The command with each parameter at its default, ``<name>`` where there is none; or what is wrong."""
+    from bis.projects import build_command
+
+    if entry.command is None:
+        return entry, None, f"{entry.position}: it has no command"
+    values = {p.name: f"<{p.name}>" if p.default is None else p.default for p in entry.parameters}
     try:
-        return entry, entry.preview(), None
+        return entry, build_command(entry.command, values, (), {}).strip(), None
     except BisError as error:
         return entry, None, str(error)
+
+
+def _environment_words(spec: EnvironmentSpec) -> str:
+    origin = "nothing declared: an empty environment" if spec.file is None else f"from {spec.file.name}"
+    python = f", Python {spec.python}" if spec.python else ""
+    packages = f", {len(spec.requirements)} requirements" if spec.requirements else ""
+    return f"{spec.manager}, {origin}{python}{packages}"
 
 
 def _verdict(checked: list[tuple[EntryPoint, str | None, str | None]], warnings: list[str]) -> str:
@@ -118,8 +134,16 @@ def _check_document(
     return {
         "name": project.name,
         "source": {"uri": source.uri, "commit": source.commit, "dirty": source.dirty, "tree": source.tree},
-        "environment": {"manager": spec.manager, "summary": spec.summary},
-        "entry_points": {entry.name: {"command": command, "problem": problem} for entry, command, problem in checked},
+        "environment": {
+            "manager": spec.manager,
+            "kind": spec.kind,
+            "file": None if spec.file is None else str(spec.file),
+            "python": spec.python,
+            "requirements": list(spec.requirements),
+        },
+        "entry_points": {
+            entry.name: {"command": command, "problem": problem} for entry, command, problem in checked
+        },
         "warnings": warnings,
     }
 
@@ -132,7 +156,9 @@ def _describe_document(source: Source, project: Project) -> dict[str, Any]:
             entry.name: {
                 "description": entry.description,
                 "command": entry.command,
-                "parameters": {parameter.name: _parameter_document(parameter) for parameter in entry.parameters},
+                "parameters": {
+                    parameter.name: _parameter_document(parameter) for parameter in entry.parameters
+                },
             }
             for entry in project.entry_points.values()
         },
@@ -146,8 +172,8 @@ def _parameter_document(parameter: Parameter) -> dict[str, Any]:
         "required": parameter.default is None,
         "description": parameter.description,
         "choices": parameter.choices,
-        "min": parameter.min,
-        "max": parameter.max,
+        "min": parameter.minimum,
+        "max": parameter.maximum,
     }
 
 
@@ -159,7 +185,9 @@ def _description(project: Project, style: Any) -> str:
         rows = [_parameter_row(parameter) for parameter in entry.parameters]
         widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
         lines += [
-            "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)).rstrip() for row in rows
+            "  "
+            + "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)).rstrip()
+            for row in rows
         ]
     if not project.entry_points:
         lines.append("  no entry points; scripts can be run by name: bis run . -e train.py")
@@ -170,10 +198,10 @@ def _parameter_row(parameter: Parameter) -> tuple[str, str, str, str]:
     bounds = []
     if parameter.choices:
         bounds.append("one of " + ", ".join(parameter.choices))
-    if parameter.min is not None:
-        bounds.append(f"at least {parameter.min:g}")
-    if parameter.max is not None:
-        bounds.append(f"at most {parameter.max:g}")
+    if parameter.minimum is not None:
+        bounds.append(f"at least {parameter.minimum:g}")
+    if parameter.maximum is not None:
+        bounds.append(f"at most {parameter.maximum:g}")
     said = "; ".join([*([parameter.description] if parameter.description else []), *bounds])
     default = "required" if parameter.default is None else f"default {parameter.default or repr('')}"
     return parameter.name, parameter.type, default, said

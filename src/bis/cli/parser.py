@@ -29,7 +29,8 @@ class Parser(argparse.ArgumentParser):
             known = [str(choice) for choice in action.choices]
             what = "command" if isinstance(action, argparse._SubParsersAction) else "value"
             raise UsageError(
-                f"there is no {what} {str(value)!r}" + ("" if what == "command" else f" for {_named(action)}"),
+                f"there is no {what} {str(value)!r}"
+                + ("" if what == "command" else f" for {_named(action)}"),
                 hint=did_you_mean(str(value), known) or f"There are: {', '.join(known)}.",
             )
 
@@ -40,7 +41,8 @@ class Parser(argparse.ArgumentParser):
             command: Parser = getattr(args, "parser", self)
             raise UsageError(
                 f"{command.prog} does not take {left[0]!r}",
-                hint=did_you_mean(left[0].split("=", 1)[0], command.option_names()) or f"See {command.prog} --help.",
+                hint=did_you_mean(left[0].split("=", 1)[0], command.option_names())
+                or f"See {command.prog} --help.",
             )
         return args
 
@@ -50,7 +52,13 @@ class Parser(argparse.ArgumentParser):
 
 
 def command(
-    commands: argparse._SubParsersAction[Any], name: str, run: Any, *, help: str, description: str, example: str
+    commands: argparse._SubParsersAction[Any],
+    name: str,
+    run: Any,
+    *,
+    help: str,
+    description: str,
+    example: str,
 ) -> Parser:
     """Add a command: ``run`` takes the parsed arguments and returns the exit status."""
     keywords: dict[str, Any] = {}

@@ -30,35 +30,75 @@ FINISHED, FAILED, INTERRUPTED = 0, 1, 130
 
 def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
     """Add ``run``."""
-    parser = command(
-        commands, "run", run, help="run a project", description=_DESCRIPTION, example=_EXAMPLE
-    )
+    parser = command(commands, "run", run, help="run a project", description=_DESCRIPTION, example=_EXAMPLE)
     add = parser.add_argument
     add("uri", metavar="URI", help="folder, Git URI or archive")
     what = parser.add_argument_group("what to run")
-    what.add_argument("-e", "--entry-point", metavar="NAME", default="main", help="entry point, or a script (default: main)")
+    what.add_argument(
+        "-e", "--entry-point", metavar="NAME", default="main", help="entry point, or a script (default: main)"
+    )
     what.add_argument("-v", "--version", metavar="VERSION", help="branch, tag or commit, for a Git URI")
-    what.add_argument("-P", "--param-list", metavar="NAME=VALUE", action="append", default=[], help="a parameter; repeat for more")
-    what.add_argument("--env-file", metavar="FILE", help="set the variables of this dotenv file for the command")
+    what.add_argument(
+        "-P",
+        "--param-list",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="a parameter; repeat for more",
+    )
+    what.add_argument(
+        "--env-file", metavar="FILE", help="set the variables of this dotenv file for the command"
+    )
     place = parser.add_argument_group("how it is recorded")
-    place.add_argument("--experiment-name", metavar="NAME", help="experiment, made when absent (MLFLOW_EXPERIMENT_NAME)")
+    place.add_argument(
+        "--experiment-name", metavar="NAME", help="experiment, made when absent (MLFLOW_EXPERIMENT_NAME)"
+    )
     place.add_argument("--experiment-id", metavar="ID", help="experiment by id (MLFLOW_EXPERIMENT_ID)")
     place.add_argument("--run-name", metavar="NAME", help="the run's name (default: a random one)")
     place.add_argument("--run-id", metavar="ID", help="go on with this run instead of a new one")
-    place.add_argument("--set-tag", metavar="KEY=VALUE", action="append", default=[], help="a tag on the run; repeat for more")
+    place.add_argument(
+        "--set-tag",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="a tag on the run; repeat for more",
+    )
     where = parser.add_argument_group("environment and backend")
-    where.add_argument("--env-manager", metavar="NAME", help="uv, virtualenv, conda or local (default: by the project's files)")
+    where.add_argument(
+        "--env-manager",
+        metavar="NAME",
+        help="uv, virtualenv, conda or local (default: by the project's files)",
+    )
     where.add_argument("--as-of", metavar="DATE", help="resolve unpinned packages as of a date, or 'latest'")
     where.add_argument("--upgrade", action="store_true", help="resolve unpinned packages anew, as of now")
-    where.add_argument("-b", "--backend", metavar="NAME", default="local", help="where to run (default: local)")
-    where.add_argument("-c", "--backend-config", metavar="FILE|JSON", help="a .json file, or JSON, for the backend")
-    where.add_argument("--storage-dir", metavar="DIR", help="where path parameters are downloaded to (MLFLOW_TMP_DIR)")
-    where.add_argument("--timeout", metavar="SECONDS", help="end the run after this time; 90, 30m and 2h are understood")
-    where.add_argument("-A", "--docker-args", metavar="NAME[=VALUE]", action="append", default=[], help="for container environments")
+    where.add_argument(
+        "-b", "--backend", metavar="NAME", default="local", help="where to run (default: local)"
+    )
+    where.add_argument(
+        "-c", "--backend-config", metavar="FILE|JSON", help="a .json file, or JSON, for the backend"
+    )
+    where.add_argument(
+        "--storage-dir", metavar="DIR", help="where path parameters are downloaded to (MLFLOW_TMP_DIR)"
+    )
+    where.add_argument(
+        "--timeout", metavar="SECONDS", help="end the run after this time; 90, 30m and 2h are understood"
+    )
+    where.add_argument(
+        "-A",
+        "--docker-args",
+        metavar="NAME[=VALUE]",
+        action="append",
+        default=[],
+        help="for container environments",
+    )
     where.add_argument("--build-image", action="store_true", help="for container environments")
     show = parser.add_argument_group("what is shown")
     show.add_argument("--dry-run", action="store_true", help="print the plan and stop")
-    show.add_argument("--json", action="store_true", help="print the result as JSON; the script's output goes to standard error")
+    show.add_argument(
+        "--json",
+        action="store_true",
+        help="print the result as JSON; the script's output goes to standard error",
+    )
     show.add_argument("-q", "--quiet", action="store_true", help="show the script's output alone")
 
 

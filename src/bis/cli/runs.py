@@ -39,7 +39,9 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         description="Show one run: status, source, environment, parameters, metrics, tags, artifacts.",
         example="  bis show latest",
     )
-    showing.add_argument("run", metavar="RUN", nargs="?", default="latest", help=_RUN_HELP + " (default: latest)")
+    showing.add_argument(
+        "run", metavar="RUN", nargs="?", default="latest", help=_RUN_HELP + " (default: latest)"
+    )
     showing.add_argument("--json", action="store_true", help="print JSON")
     logs = command(
         commands,
@@ -49,7 +51,9 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         description="Print what a run wrote on its standard output and standard error, in the order it came.",
         example="  bis logs latest",
     )
-    logs.add_argument("run", metavar="RUN", nargs="?", default="latest", help=_RUN_HELP + " (default: latest)")
+    logs.add_argument(
+        "run", metavar="RUN", nargs="?", default="latest", help=_RUN_HELP + " (default: latest)"
+    )
     logs.add_argument("-f", "--follow", action="store_true", help="go on until the run ends")
     logs.add_argument("--json", action="store_true", help="print JSON")
 
@@ -173,7 +177,8 @@ def _experiment_id(store: Store, name: str | None) -> str | None:
     if experiment is None:
         known = [known.name for known in store.search_experiments().items]
         raise UsageError(
-            f"there is no experiment {name!r}", hint=did_you_mean(name, known) or f"There are: {', '.join(known)}."
+            f"there is no experiment {name!r}",
+            hint=did_you_mean(name, known) or f"There are: {', '.join(known)}.",
         )
     return experiment.experiment_id
 

@@ -103,4 +103,8 @@ def _environment(tags: dict[str, str]) -> str:
     manager = tags.get("mlflow.project.env", "")
     python = tags.get("bis.python")
     lock = tags.get("bis.lockDigest", "").removeprefix("sha256:")[:12]
-    return ", ".join(part for part in (manager, f"Python {python}" if python else "", f"lock {lock}" if lock else "") if part)
+    return ", ".join(
+        part
+        for part in (manager, f"Python {python}" if python else "", f"lock {lock}" if lock else "")
+        if part
+    )

@@ -32,7 +32,9 @@ def print_summary(finished: ProjectRun, style: Style) -> None:
     info, record = outcome.run.info, outcome.record
     title = f"{style.status(info.status.value)} in {duration(record.duration_s)}{_ending_words(finished)}"
     metrics = "\n".join(f"{key} = {number(value)}" for key, value in sorted(finished.metrics.items())[:20])
-    parameters = "  ".join(f"{key}={value!r}" if " " in value else f"{key}={value}" for key, value in finished.parameters.items())
+    parameters = "  ".join(
+        f"{key}={value!r}" if " " in value else f"{key}={value}" for key, value in finished.parameters.items()
+    )
     pairs = [
         ("run", f"{info.run_id[:8]} {style.faint(info.name)}"),
         ("parameters", _shorten(parameters, 400)),
@@ -111,7 +113,7 @@ def environment_words(prepared: Prepared) -> str:
     lock = prepared.lock
     words = f"{lock.manager}, Python {lock.python}"
     if lock.manager != "local":
-        words += f", {_count(lock.package_count, 'package')}"
+        words += f", {_count(len(lock.packages), 'package')}"
     if lock.as_of:
         words += f" as of {lock.as_of[:10]}"
     return words
@@ -123,19 +125,21 @@ def pinned_words(prepared: Prepared) -> list[str]:
     if prepared.source.tree:
         lines.append(f"source tree {prepared.source.tree[:12]}")
     lines.append(f"Python {prepared.lock.python}")
-    if prepared.lock.hashed_count:
-        lines.append(f"{_count(prepared.lock.hashed_count, 'package')} by hash, lock {_short(prepared.lock.digest)}")
+    if prepared.lock.pinned and prepared.lock.packages:
+        hashed = len(prepared.lock.packages) - len(_unhashed(prepared))
+        lines.append(f"{_count(hashed, 'package')} by hash (lock {_short(prepared.lock.digest)})")
     return [", ".join(lines)]
 
 
 def unpinned_words(prepared: Prepared) -> list[str]:
     """What decided the result and is not held: said, so that nobody takes the run for more than it is."""
     lines = ["random numbers that the script does not seed, files outside the project, the network"]
-    if prepared.lock.manager == "local":
+    if not prepared.lock.pinned:
         lines.append("packages: the local environment is used as it is")
-    unhashed = prepared.lock.package_count - prepared.lock.hashed_count
-    if prepared.lock.manager != "local" and unhashed > 0:
-        lines.append(f"{_count(unhashed, 'package')} without a hash (from a repository or a folder)")
+    elif _unhashed(prepared):
+        lines.append(
+            f"{_count(len(_unhashed(prepared)), 'package')} without a hash: {', '.join(_unhashed(prepared))}"
+        )
     if prepared.source.large_files:
         lines.append(f"{_count(len(prepared.source.large_files), 'large file')}: recorded by hash, not kept")
     lines += [f"input {name}: fetched at each run" for name in prepared.plan.downloads]
@@ -163,6 +167,12 @@ def _ending_words(finished: ProjectRun) -> str:
     if record.stopped_by:
         return f" ({record.stopped_by})"
     return f" with exit code {record.exit_code}" if record.exit_code else ""
+
+
+def _unhashed(prepared: Prepared) -> list[str]:
+    """The packages that come from a repository: held by their commit, not by a hash."""
+    lock = prepared.lock
+    return [name for name in lock.packages if lock.unhashed and name not in lock.requirements]
 
 
 def _count(number_of: int, noun: str) -> str:

@@ -112,22 +112,19 @@ class Execution:
 
     def _download(self) -> dict[str, str]:
         """Fetch the path parameters that lie elsewhere; returns name to local path."""
-        from bis import projects
-        from bis.tracking import resolve_artifact_uri
+        binding = self._prepared.binding
+        if not binding.downloads:
+            return {}
+        from bis import projects, tracking
 
-        directory = self._storage() if self._prepared.plan.downloads else self._running.path
-        downloaded = {}
-        positions = {name: index for index, name in enumerate(self._prepared.plan.parameters)}
-        for name, uri in self._prepared.plan.downloads.items():
-            self._notify(f"Downloading {name} from {projects.without_credentials(uri)}")
-            target = directory / f"param_{positions[name]}"
-            target.mkdir(parents=True, exist_ok=True)
-            downloaded[name] = str(
-                projects.download(
-                    uri, target, resolve=lambda u, d=target: resolve_artifact_uri(self._store, u, d)
-                )
-            )
-        return downloaded
+        self._notify(f"Downloading {', '.join(binding.downloads)}")
+        directory = self._storage()
+        return projects.download_all(
+            binding.parameters,
+            binding.downloads,
+            directory,
+            resolve=lambda uri: tracking.resolve_artifact_uri(self._store, uri, directory / "tracked"),
+        )
 
     def _storage(self) -> Path:
         if self._options.storage is None:
@@ -146,7 +143,6 @@ class Execution:
                 command,
                 cwd=self._prepared.source.directory,
                 env=self._variables(server),
-                directory=self._running.path,
                 log=self._running.log,
                 streams=self._options.streams,
                 interruption=self._interruption,

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-LONGEST_ARGUMENT = 100_000
-"""Bytes. Linux takes no single argument over 128 KiB (MAX_ARG_STRLEN); a longer command is read from a file."""
-
 # Waits for one of two things: a second line (the run has ended in an ordinary way), or the end of the pipe,
 # which means that bis has died. Then it ends the group, first kindly.
 _GUARD = """
@@ -38,17 +35,17 @@ class ProcessGroup:
         env: Mapping[str, str],
         stdout: int,
         stderr: int,
-        script: Path,
     ) -> None:
-        """Start it. ``script`` is written when the command is too long for an argument."""
-        argv = ["bash", "-c", command]
-        if len(command.encode("utf-8", "surrogateescape")) > LONGEST_ARGUMENT:
-            script.write_text(command, encoding="utf-8", errors="surrogateescape")
-            argv = ["bash", str(script)]
+        """Start it."""
         self._guard = _start_guard()
         try:
             self._leader = subprocess.Popen(
-                argv, cwd=cwd, env=dict(env), stdout=stdout, stderr=stderr, start_new_session=True
+                ["bash", "-c", command],
+                cwd=cwd,
+                env=dict(env),
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
             )
         except BaseException:
             self._release_guard()

@@ -37,7 +37,6 @@ def supervise(
     *,
     cwd: Path,
     env: Mapping[str, str],
-    directory: Path,
     log: Path,
     streams: Streams,
     interruption: Interruption,
@@ -58,7 +57,6 @@ def supervise(
             env=env,
             stdout=channels[0].write_end,
             stderr=channels[1].write_end,
-            script=directory / "command.sh",
         )
         for channel in channels:
             channel.started()
@@ -105,7 +103,9 @@ class _Loop:
                     self._linger_until = time.monotonic() + _LINGER_S
                 else:
                     self._interruption.acknowledge()
-                    self._stop(self._interruption.reason or "interrupted", at_once=self._interruption.count > 1)
+                    self._stop(
+                        self._interruption.reason or "interrupted", at_once=self._interruption.count > 1
+                    )
             self._watch_time()
 
     def close(self) -> None:
@@ -129,7 +129,9 @@ class _Loop:
         moments = [m for m in (self._deadline, self._kill_at, self._linger_until) if m is not None]
         if not moments:
             return None
-        return min(0.05 if self._linger_until is not None else 1e9, max(0.0, min(moments) - time.monotonic()) + 0.001)
+        return min(
+            0.05 if self._linger_until is not None else 1e9, max(0.0, min(moments) - time.monotonic()) + 0.001
+        )
 
     def _watch_time(self) -> None:
         now = time.monotonic()
@@ -139,7 +141,12 @@ class _Loop:
                 self._stop("timeout")
         if self._kill_at is not None and now >= self._kill_at:
             self._kill()
-        elif self._linger_until is not None and now >= self._linger_until and self._kill_at is None and not self._killed:
+        elif (
+            self._linger_until is not None
+            and now >= self._linger_until
+            and self._kill_at is None
+            and not self._killed
+        ):
             self._terminate()  # the shell has ended and left something running
 
     def _stop(self, reason: str, *, at_once: bool = False) -> None:

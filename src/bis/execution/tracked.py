@@ -86,8 +86,9 @@ class TrackedRun:
         else:
             self.store.log_batch(self.run_id, params=params, origin="bis")
         self.store.log_text(self.run_id, prepared.plan.to_json() + "\n", "bis/plan.json")
-        if prepared.lock.requirements:
-            self.store.log_text(self.run_id, prepared.lock.requirements, "bis/lock.txt")
+        packages = prepared.lock.requirements + prepared.lock.unhashed
+        if packages:
+            self.store.log_text(self.run_id, packages, "bis/lock.txt")
 
     def end(self, record: Record, log: Path) -> Run:
         """Write how it ended, keep its log and record, and give back the run as the store has it."""

@@ -7,6 +7,6 @@ JSON document; its digest is the identity of the run.
 from __future__ import annotations
 
 from bis.plans.plan import Plan, PlannedSource
-from bis.plans.prepare import Prepared, Request, prepare
+from bis.plans.prepare import Prepared, Request, detect_environment, prepare
 
-__all__ = ["Plan", "PlannedSource", "Prepared", "Request", "prepare"]
+__all__ = ["Plan", "PlannedSource", "Prepared", "Request", "detect_environment", "prepare"]

@@ -49,24 +49,20 @@ class Prepared:
     plan: Plan
 
 
-def prepare(
-    request: Request, *, home: Home, notify: Callable[[str], None], show_progress: bool = False
-) -> Prepared:
+def prepare(request: Request, *, home: Home, notify: Callable[[str], None]) -> Prepared:
     """Fetch, read, check and lock what ``request`` names, and write the plan.
 
     Raises a BisError for every mistake in the URI, the project, the parameters or the environment.
     """
     source = sources.fetch(request.uri, request.version, home=home, notify=notify)
     try:
-        return _prepare(source, request, home=home, notify=notify, show_progress=show_progress)
+        return _prepare(source, request, home=home, notify=notify)
     except BaseException:
         source.close()
         raise
 
 
-def _prepare(
-    source: Source, request: Request, *, home: Home, notify: Callable[[str], None], show_progress: bool
-) -> Prepared:
+def _prepare(source: Source, request: Request, *, home: Home, notify: Callable[[str], None]) -> Prepared:
     project = projects.load(source.directory)
     binding = project.entry_point(request.entry_point).bind(request.parameters, cwd=Path.cwd())
     for warning in binding.warnings:
@@ -78,7 +74,6 @@ def _prepare(
         home=home,
         notify=notify,
         upgrade=request.upgrade,
-        show_progress=show_progress,
     )
     plan = Plan(
         source=PlannedSource(
@@ -104,11 +99,8 @@ def _prepare(
 def detect_environment(project: Project, manager: str | None) -> EnvironmentSpec:
     """What the project declares as its environment, read and checked, nothing resolved."""
     declaration = project.environment
-    if declaration is None:
-        return environments.detect(project.directory, kind=None, file=None, manager=manager)
-    return environments.detect(
-        project.directory, kind=declaration.kind, file=declaration.file, manager=manager
-    )
+    kind, file = (None, None) if declaration is None else (declaration.kind, declaration.file)
+    return environments.detect(project.directory, kind=kind, file=file, manager=manager)
 
 
 def as_of_source(source: Source) -> AsOf:
@@ -116,4 +108,3 @@ def as_of_source(source: Source) -> AsOf:
     if source.kind == "git" and source.committed_at is not None:
         return environments.AsOf.commit(source.committed_at)
     return environments.AsOf.first_run()
-

@@ -63,7 +63,11 @@ def _amend_tracking(module):
     def set_tracking_uri(uri, *args, **kwargs):
         if str(uri).rstrip("/") == ours.rstrip("/"):
             return original(uri, *args, **kwargs)
-        _say("set_tracking_uri({!r}) has no effect here; the run stays in {}".format(_hidden(uri), _shown(ours)))
+        _say(
+            "set_tracking_uri({!r}) has no effect here; the run stays in {}".format(
+                _hidden(uri), _shown(ours)
+            )
+        )
         return None
 
     module.set_tracking_uri = _like(original, set_tracking_uri)
