@@ -1,7 +1,7 @@
 """IN WHAT a project runs: spec -> lock -> environment.
 
-``detect`` reads what a project declares into an EnvironmentSpec, ``lock`` resolves that to a Lock (kept, so that
-it is resolved once), ``realize`` makes the lock an Environment in BIS_HOME (keyed by its digest, built once).
+``detect`` reads what a project declares into an EnvironmentSpec, ``lock`` resolves that to a Lock (kept, so
+that it is resolved once), ``realize`` makes the lock an Environment in BIS_HOME (by its digest, built once).
 One provider a module makes them: ``uv`` and ``local``. Nothing here prints; notes go through ``notify``.
 """
 

@@ -50,7 +50,8 @@ class AsOf:
             time = datetime.fromisoformat(written.replace("Z", "+00:00"))
         except ValueError:
             raise UsageError(
-                f"cannot read the date {text!r}", hint="Write it as 2024-05-01, 2024-05-01T12:00:00Z or latest."
+                f"cannot read the date {text!r}",
+                hint="Write it as 2024-05-01, 2024-05-01T12:00:00Z or latest.",
             ) from None
         aware = time if time.tzinfo else time.replace(tzinfo=timezone.utc)
         return cls(aware.astimezone(timezone.utc), "--as-of")

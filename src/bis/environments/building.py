@@ -43,7 +43,10 @@ class Builder:
     """The descriptor of the lock on the environment; uv inherits it, so that no one builds while it lives."""
 
     def build(self, prefix: Path) -> None:
-        """Make the environment at ``prefix``, or leave nothing there. Raises BuildError, InterpreterNotFoundError."""
+        """Make the environment at ``prefix``, or leave nothing there.
+
+        Raises BuildError, HomeError, InterpreterNotFoundError.
+        """
         begun = time.monotonic()
         interpreter = self._interpreter()
         sweep(prefix)
@@ -58,7 +61,9 @@ class Builder:
             if aside.exists():
                 shutil.rmtree(aside, ignore_errors=True)
         count = len(self.lock.packages)
-        self.notify(f"Installed {count} package{'' if count == 1 else 's'} in {time.monotonic() - begun:.1f} s")
+        self.notify(
+            f"Installed {count} package{'' if count == 1 else 's'} in {time.monotonic() - begun:.1f} s"
+        )
 
     def _interpreter(self) -> Interpreter:
         """Return the locked interpreter, else one of the same minor version with a note."""
@@ -84,12 +89,14 @@ class Builder:
         """Install what has hashes: from the cache first, which asks the network nothing."""
         if not self.lock.requirements:
             return
-        options = [f"{each}\n" for each in self.lock.options if not each.startswith(("--pre", "--trusted-host"))]
+        options = [
+            f"{each}\n" for each in self.lock.options if not each.startswith(("--pre", "--trusted-host"))
+        ]
         (work / "requirements.txt").write_text("".join(options) + self.lock.requirements, encoding="utf-8")
         self._install(["sync", "--require-hashes"], ["requirements.txt"], aside, work)
 
     def _add_unhashed(self, aside: Path, work: Path) -> None:
-        """Install repositories at their commits and the project's own packages, without looking for dependencies."""
+        """Install repositories at their commits and the project's own packages; dependencies are locked."""
         lines = [*self.lock.unhashed.splitlines(), *self._staged(work)]
         if lines:
             (work / "unhashed.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -97,7 +104,9 @@ class Builder:
 
     def _staged(self, work: Path) -> list[str]:
         if self.lock.local and self.directory is None:
-            raise BuildError("the environment holds packages of the project, and there is no project directory")
+            raise BuildError(
+                "the environment holds packages of the project, and there is no project directory"
+            )
         found = []
         for index, local in enumerate(self.lock.local):
             path = (self.directory or work) / local.path
@@ -117,7 +126,8 @@ class Builder:
             )
 
     def _install(self, command: Sequence[str], goal: Sequence[str], aside: Path, work: Path) -> None:
-        arguments = ["pip", *command, "--python", aside / "bin" / "python", "--color=never", *goal]
+        python = aside / "bin" / "python"
+        arguments: list[str | Path] = ["pip", *command, "--python", python, "--color=never", *goal]
         if self.lock.as_of:  # holds what sdists are built with to the date as well
             arguments.append(f"--exclude-newer={self.lock.as_of}")
             arguments += [f"--exclude-newer-package={each}=false" for each in self.lock.undated]
@@ -132,19 +142,35 @@ class Builder:
 
     def _error(self, what: str, done: Finished, *hidden: Path) -> BisError:
         if done.disk_full:
-            return HomeError("the disk is full", hint="Free some space; `bis env prune` removes unused environments.")
+            return HomeError(
+                "the disk is full", hint="Free some space; `bis env prune` removes unused environments."
+            )
         hint = "Run again: what was downloaded is kept."
         if done.unreachable:
-            hint = "The package index cannot be reached. Check the network, the proxy and the index, and run again."
+            hint = "The package index cannot be reached. Check the network and the proxy, and run again."
         reasons = cleaned(done.errors, {str(path): "" for path in hidden}) or "uv has said why above"
         return BuildError(f"{what}:\n{reasons}", hint=hint)
 
 
 def _protect(aside: Path) -> None:
-    """Make installed files read-only: on Linux they are hard links into uv's cache, and an edit would change that."""
+    """Make installed files read-only: on Linux they are hard links into uv's cache, an edit would go there."""
     if sys.platform != "linux":
         return
-    find = ["find", str(aside / "lib"), "-type", "f", "-links", "+1", "-perm", "/222", "-exec", "chmod", "a-w", "{}", "+"]
+    find = [
+        "find",
+        str(aside / "lib"),
+        "-type",
+        "f",
+        "-links",
+        "+1",
+        "-perm",
+        "/222",
+        "-exec",
+        "chmod",
+        "a-w",
+        "{}",
+        "+",
+    ]
     subprocess.run(find, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
 
@@ -162,7 +188,7 @@ def _write_state(aside: Path, lock: Lock, interpreter: Interpreter) -> None:
 
 
 def _move_into_place(aside: Path, prefix: Path) -> None:
-    """Rename; what lies there under the lock is no environment, since it has no state or a broken interpreter."""
+    """Rename. What is there, with the lock held, is no environment: it has no state or no interpreter."""
     if prefix.exists():
         grave = prefix.with_name(f"{prefix.name}.building-old-{os.getpid()}")
         prefix.replace(grave)
@@ -171,7 +197,7 @@ def _move_into_place(aside: Path, prefix: Path) -> None:
 
 
 def sweep(prefix: Path) -> None:
-    """Remove what killed builds have left: of this environment, whose lock is held, and of others that no one holds."""
+    """Remove what killed builds have left: of this environment (its lock is held), and of others."""
     for leftover in prefix.parent.glob("*.building-*"):
         owner = leftover.with_name(leftover.name.partition(".building-")[0])
         if owner == prefix:

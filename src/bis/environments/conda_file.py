@@ -1,4 +1,4 @@
-"""Reads ``conda.yaml`` and translates it to packages of PyPI, where each of its packages has an equivalent there."""
+"""Reads ``conda.yaml`` and translates it to packages of PyPI, where each has an equivalent there."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Translation:
     builds: int = 0
 
 
-def is_conda(path: Path, found: Mapping[str, Node]) -> bool:
+def is_conda(found: Mapping[str, Node]) -> bool:
     """True when the entries of a YAML file are those of a conda environment."""
     if _KEYS_OF_CONDA & found.keys():
         return True
@@ -44,9 +44,9 @@ def is_conda(path: Path, found: Mapping[str, Node]) -> bool:
 
 
 def read(path: Path, directory: Path, *, note: str | None = None) -> EnvironmentSpec:
-    """Return the spec that a conda file declares, for uv.
+    """Return the spec that a conda file declares, for uv; its ``conda_only`` are what uv cannot install.
 
-    Raises SpecError where the file cannot be read, or names packages that only conda has.
+    Raises SpecError where the file cannot be read.
     """
     root = read_mapping(path)
     found = entries(path, root) if root else {}
@@ -56,7 +56,6 @@ def read(path: Path, directory: Path, *, note: str | None = None) -> Environment
     has_torch = any(conda_names.on_pypi(spec.name) == "torch" for spec, _ in specs)
     for spec, where in specs:
         _translate(translation, spec, where, has_torch=has_torch)
-    _refuse(translation)
     notes = [note] if note else []
     notes += [f"{path.name} is empty: nothing is installed"] if not found else _notes(path, translation)
     return EnvironmentSpec(
@@ -70,6 +69,7 @@ def read(path: Path, directory: Path, *, note: str | None = None) -> Environment
         local=tuple(translation.lines.local),
         options=tuple(translation.lines.options),
         variables=_variables(path, found.get("variables")),
+        conda_only=tuple(translation.refused),
         notes=tuple(notes),
     )
 
@@ -145,18 +145,6 @@ def _add_requirement(into: _Translation, spec: CondaSpec, where: Position) -> No
         into.same.append(name)
     else:
         into.renamed.append(f"{spec.name} is {name}")
-
-
-def _refuse(translation: _Translation) -> None:
-    if not translation.refused:
-        return
-    names = ", ".join(name for name, _ in translation.refused)
-    raise SpecError(
-        f"this environment needs real conda packages, which are not installed yet: {names}",
-        where=translation.refused[0][1],
-        hint="Activate an environment that has them and run with --env-manager local, "
-        "or declare the Python packages in a python_env.yaml.",
-    )
 
 
 def _notes(path: Path, translation: _Translation) -> list[str]:

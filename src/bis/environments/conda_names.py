@@ -216,8 +216,29 @@ CONDA_ONLY = {
 }
 """Libraries, compilers and programs that are not Python packages; PyPI may use the name for another thing."""
 
-CONDA_ONLY_BEGINNINGS = ("_", "r-", "lib", "xorg-", "cuda-", "spacy-model-", "gcc_", "gxx_", "gfortran_", "sysroot_")
-CONDA_ONLY_ENDINGS = ("-ng", "-cpp", "-dev", "-devel", "-static", "_linux-64", "_osx-64", "_osx-arm64", "_win-64")
+CONDA_ONLY_BEGINNINGS = (
+    "_",
+    "r-",
+    "lib",
+    "xorg-",
+    "cuda-",
+    "spacy-model-",
+    "gcc_",
+    "gxx_",
+    "gfortran_",
+    "sysroot_",
+)
+CONDA_ONLY_ENDINGS = (
+    "-ng",
+    "-cpp",
+    "-dev",
+    "-devel",
+    "-static",
+    "_linux-64",
+    "_osx-64",
+    "_osx-arm64",
+    "_win-64",
+)
 
 PYPI_ALL_THE_SAME = {
     "cuda-bindings",

@@ -35,7 +35,7 @@ def parse(text: str) -> CondaSpec | None:
     >>> parse("conda-forge::numpy=1.21=py38_0")
     CondaSpec(name='numpy', version='=1.21', build='py38_0', channel='conda-forge')
     """
-    match = _SPEC.fullmatch(text.split("#")[0].strip())
+    match = _SPEC.fullmatch(text.split("#", maxsplit=1)[0].strip())
     if not match:
         return None
     version, build = _version_and_build(match["rest"])
@@ -63,8 +63,8 @@ def _version_and_build(rest: str) -> tuple[str, str]:
 def to_pep440(version: str, *, exact: bool = False) -> str | None:
     """Return the PEP 440 specifier of a conda version, "" for any, or None when there is none.
 
-    ``exact`` says that a build string followed, which makes ``=1.2.3`` that one version. ``1.2`` and ``==1.2``
-    are exact in conda, ``=1.2`` and ``1.2.*`` are not.
+    ``exact`` says that a build string followed, which makes ``=1.2.3`` that one version. ``1.2`` and
+    ``==1.2`` are exact in conda, ``=1.2`` and ``1.2.*`` are not.
 
     >>> to_pep440("=1.2"), to_pep440("1.2.*"), to_pep440(">=1,<2.0a0"), to_pep440("1.2|1.3")
     ('==1.2.*', '==1.2.*', '>=1,<2.0a0', None)

@@ -30,8 +30,8 @@ def detect(directory: Path, *, kind: str | None, file: Path | None, manager: str
     """Return the environment that a project declares.
 
     ``kind`` and ``file`` are what its MLproject says (None: nothing), ``manager`` what the user asks for
-    (None: by the files alone). Raises SpecError where the declaration cannot be read, UsageError for a manager
-    that does not exist.
+    (None: by the files alone). Raises SpecError where the declaration cannot be read, UsageError for a
+    manager that does not exist.
     """
     provider = _provider(manager)
     if kind == "docker_env":
@@ -47,7 +47,17 @@ def detect(directory: Path, *, kind: str | None, file: Path | None, manager: str
         )
     declared = _read(directory, kind, file) if kind and file else None
     spec = declared or _by_convention(directory)
-    return dataclasses.replace(spec, manager=provider or spec.manager, python=spec.python or _pinned(directory))
+    if spec.conda_only and provider != "local":
+        raise SpecError(
+            "this environment needs real conda packages, which are not installed yet: "
+            + ", ".join(name for name, _ in spec.conda_only),
+            where=spec.conda_only[0][1],
+            hint="Activate an environment that has them and run with --env-manager local, "
+            "or declare the Python packages in a python_env.yaml.",
+        )
+    return dataclasses.replace(
+        spec, manager=provider or spec.manager, python=spec.python or _pinned(directory)
+    )
 
 
 def _provider(manager: str | None) -> str | None:
@@ -108,7 +118,7 @@ def _read_requirements(path: Path, directory: Path) -> EnvironmentSpec:
 
 
 def _pinned(directory: Path) -> str | None:
-    """The version in ``.python-version`` (pyenv's and uv's file), which counts where nothing else pins Python."""
+    """The version in ``.python-version`` (pyenv's and uv's); it counts where nothing else pins Python."""
     try:
         words = (directory / ".python-version").read_text("utf-8").split()
     except (OSError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""Reads the files in which projects declare environments: text with its mistakes found, YAML with positions."""
+"""Reads the files in which projects declare environments: text without mistakes, YAML with positions."""
 
 from __future__ import annotations
 

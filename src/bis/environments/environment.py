@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bis.environments.locks import Lock
 
 STATE_FILE = "bis-environment.json"
-"""Written last while an environment is built: a directory without it is not one. Its mtime is the last use."""
+"""Written last in a build: a directory without it is no environment. Its mtime is the last use."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Environment:
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
-        """Keep the environment from being pruned for as long as a run uses it; raise BuildError when it is gone."""
+        """Keep the environment from being pruned while a run uses it; raise BuildError when it is gone."""
         if self.prefix is None:
             yield
             return

@@ -49,7 +49,7 @@ def replace_text(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def exclusive(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[int]:
-    """Hold the exclusive lock of a file, and give its descriptor; ``waiting`` is called once when another holds it."""
+    """Hold the exclusive lock of a file, give its descriptor; ``waiting`` is called when another has it."""
     import fcntl
 
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

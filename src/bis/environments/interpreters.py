@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 _PROBE = """
 import json, sys, sysconfig
 print(json.dumps({"version": list(sys.version_info[:3]), "final": sys.version_info[3] == "final",
-    "implementation": sys.implementation.name, "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    "implementation": sys.implementation.name,
+    "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
     "base": getattr(sys, "_base_executable", sys.executable) or sys.executable}))
 """
 _PROBE_TIMEOUT_S = 20
@@ -60,13 +61,11 @@ class Choice:
     note: str | None = None
 
 
-def find(
-    request: str | None, as_of: datetime | None, *, home: Home, notify: Callable[[str], None]
-) -> Choice:
+def find(request: str | None, as_of: datetime | None, *, home: Home, notify: Callable[[str], None]) -> Choice:
     """Return the interpreter for a request; uv downloads one where none is here and it may.
 
-    A patch version that is not here gives way to the newest of the same minor version. A range, or no request,
-    takes the newest minor version that was a year old at ``as_of`` (None: now).
+    A patch version that is not here gives way to the newest of the same minor version. A range, or no
+    request, takes the newest minor version that was a year old at ``as_of`` (None: now).
     Raises InterpreterNotFoundError, which lists what is here; SpecError when the request cannot be read.
     """
     wanted = PythonRequest.parse(request)
@@ -147,7 +146,7 @@ def pyenv_root(environ: Any) -> Path:
 
 
 def is_shims(folder: Path) -> bool:
-    """True for a directory of pyenv's (or asdf's) shims: scripts that look a version up, and fail without one."""
+    """True for a directory of pyenv's (or asdf's) shims, scripts that fail where no version is selected."""
     return folder.name == "shims"
 
 
@@ -207,7 +206,7 @@ class _Probes:
         return facts
 
     def keep(self) -> None:
-        """Write down what was learnt; a home that cannot be written to only costs the time to learn it again."""
+        """Write down what was learnt; a home that cannot be written to costs the time to learn it again."""
         if self._changed:
             try:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -217,11 +216,13 @@ class _Probes:
 
 
 def _usable(facts: dict[str, Any]) -> bool:
-    return bool(facts) and facts["implementation"] == "cpython" and facts["final"] and not facts["free_threaded"]
+    return (
+        bool(facts) and facts["implementation"] == "cpython" and facts["final"] and not facts["free_threaded"]
+    )
 
 
 def probe(path: Path, code: str, *, isolated: bool) -> dict[str, Any]:
-    """Run code that prints one JSON object in an interpreter; return it, empty when the interpreter is broken."""
+    """Run code that prints a JSON object in an interpreter; return it, empty when that is broken."""
     flags = ["-I"] if isolated else []
     try:
         done = subprocess.run(

@@ -5,20 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bis.environments.home_files import replace_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from bis.environments.spec import LocalRequirement
     from bis.home import Home
 
 _LEFT_OUT = {"__pycache__", "build", "dist", "mlruns", "node_modules", "venv"}
 _METADATA = ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt")
-_COMPILES = ("Extension(", "cffi_modules", "ext-modules", "ext_modules", "maturin", "mesonpy", "scikit-build", "scikit_build")
+_COMPILES = (
+    "Extension(",
+    "cffi_modules",
+    "ext-modules",
+    "ext_modules",
+    "maturin",
+    "mesonpy",
+    "scikit-build",
+    "scikit_build",
+)
 
 
 def digests(local: tuple[LocalRequirement, ...], directory: Path, home: Home) -> dict[str, str]:
@@ -42,11 +51,13 @@ def digest(path: Path, home: Home, *, editable: bool) -> str:
 def is_pure(path: Path) -> bool:
     """True when a package directory has nothing to compile, as far as its metadata tells."""
     texts = (path / name for name in _METADATA[:3])
-    return not any(sign in file.read_text("utf-8", "replace") for file in texts if file.is_file() for sign in _COMPILES)
+    return not any(
+        sign in file.read_text("utf-8", "replace") for file in texts if file.is_file() for sign in _COMPILES
+    )
 
 
 def source_root(path: Path) -> Path:
-    """Return the directory of an editable package that goes on the import path: ``src`` where there is one."""
+    """Return what goes on the import path for an editable package: its ``src`` where there is one."""
     inside = path / "src"
     return inside if inside.is_dir() and not (inside / "__init__.py").exists() else path
 

@@ -62,9 +62,13 @@ def name_of(requirement: str) -> str:
 
 
 def from_pylock(document: Mapping[str, object]) -> str:
-    """Return the packages of a ``pylock.toml`` (PEP 751) as locked requirements; groups and extras are left out."""
+    """Return the packages of a ``pylock.toml`` (PEP 751) as requirements, groups and extras left out."""
     packages = document.get("packages", [])
-    blocks = [_pylock_block(each) for each in packages if isinstance(each, dict)] if isinstance(packages, list) else []
+    blocks = (
+        [_pylock_block(each) for each in packages if isinstance(each, dict)]
+        if isinstance(packages, list)
+        else []
+    )
     return "".join(block for block in blocks if block)
 
 
@@ -83,4 +87,8 @@ def _pylock_block(package: dict[str, object]) -> str:
     if isinstance(vcs, dict):
         return f"{package['name']} @ {vcs['type']}+{vcs['url']}@{vcs['commit-id']}{suffix}\n"
     source = f" @ {archive['url']}" if isinstance(archive, dict) else f"=={package['version']}"
-    return f"{package['name']}{source}{suffix}" + "".join(f" \\\n    --hash=sha256:{each}" for each in hashes) + "\n"
+    return (
+        f"{package['name']}{source}{suffix}"
+        + "".join(f" \\\n    --hash=sha256:{each}" for each in hashes)
+        + "\n"
+    )

@@ -1,4 +1,4 @@
-"""Lock: what a spec resolved to. Kept in BIS_HOME by what it was resolved from, so that it is resolved once."""
+"""Lock: what a spec resolved to, kept in BIS_HOME by what it was resolved from."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from bis.home import Home
 
 FORMAT = 1
-_PACKAGE = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?\s*(?:==\s*([^\s;\\]+)|@ \S+?@([0-9a-f]{40}))", re.MULTILINE)
+_PACKAGE = re.compile(
+    r"^([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?\s*(?:==\s*([^\s;\\]+)|@ \S+?@([0-9a-f]{40}))", re.MULTILINE
+)
 _INDEX_OPTIONS = ("--index-url", "--extra-index-url", "--find-links", "--trusted-host", "--no-index")
 
 
@@ -45,7 +47,7 @@ class Lock:
     python_requested: str | None
     platform: str
     requirements: str = ""
-    """pip's text, with a hash for every file that may be installed. For ``local``: what is installed there."""
+    """pip's text, with a hash for each file that may be installed. For ``local``: what is installed."""
     unhashed: str = ""
     """Requirements that have no hash, as repositories at a commit."""
     local: tuple[LockedPath, ...] = ()
@@ -123,7 +125,13 @@ def platform_tag() -> str:
 
 def key_of(spec: EnvironmentSpec, as_of: AsOf, local_digests: Mapping[str, str]) -> str:
     """Return the key under which the lock of a spec is kept: a hash over all that it is resolved from."""
-    resolved_from = [FORMAT, spec.declared_digest(), as_of.text, platform_tag(), sorted(local_digests.items())]
+    resolved_from = [
+        FORMAT,
+        spec.declared_digest(),
+        as_of.text,
+        platform_tag(),
+        sorted(local_digests.items()),
+    ]
     return hashlib.sha256(json.dumps(resolved_from).encode()).hexdigest()[:32]
 
 

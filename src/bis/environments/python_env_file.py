@@ -22,7 +22,7 @@ def read(path: Path, directory: Path) -> EnvironmentSpec:
     """Return the spec that a ``python_env.yaml`` declares; raise SpecError with file and line."""
     root = read_mapping(path)
     found = entries(path, root) if root else {}
-    if conda_file.is_conda(path, found):
+    if conda_file.is_conda(found):
         note = f"{path.name} is a conda file, and is read as one"
         return conda_file.read(path, directory, note=note)
     lines = RequirementLines(directory)
@@ -55,8 +55,7 @@ def _python(path: Path, node: Node | None) -> str | None:
 def _notes(path: Path, found: dict[str, Node]) -> tuple[str, ...]:
     if not found:
         return (f"{path.name} is empty: nothing is installed",)
-    unknown = [key for key in found if key not in KEYS]
-    return tuple(
-        f"{place(path, found[key])}: unknown key {key!r} has no effect. {did_you_mean(key, KEYS) or ''}".strip()
-        for key in unknown
-    )
+    unknown = [(key, place(path, node)) for key, node in found.items() if key not in KEYS]
+    hints = [did_you_mean(key, KEYS) or "" for key, _ in unknown]
+    said = [f"{where}: unknown key {key!r} has no effect" for key, where in unknown]
+    return tuple(f"{each}. {hint}" if hint else each for each, hint in zip(said, hints, strict=True))

@@ -9,7 +9,9 @@ from bis.errors import SpecError
 
 Version = tuple[int, ...]
 
-_CLAUSE = re.compile(r"(?P<operator>===?|~=|!=|<=|>=|<|>|=)?\s*(?P<numbers>\d+(?:\.\d+){0,2})(?P<star>\.?\*)?")
+_CLAUSE = re.compile(
+    r"(?P<operator>===?|~=|!=|<=|>=|<|>|=)?\s*(?P<numbers>\d+(?:\.\d+){0,2})(?P<star>\.?\*)?"
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,9 @@ class _Clause:
             return version >= padded and version[: len(self.numbers) - 1] == self.numbers[:-1]
         if self.operator == "<=":
             return version <= padded or begins_alike
-        return version > padded and not begins_alike if self.operator == ">" else self._compare(version, padded)
+        return (
+            version > padded and not begins_alike if self.operator == ">" else self._compare(version, padded)
+        )
 
     def _compare(self, version: Version, padded: Version) -> bool:
         return version >= padded if self.operator == ">=" else version < padded
@@ -45,7 +49,8 @@ class PythonRequest:
     def parse(cls, text: str | None) -> PythonRequest:
         """Read ``3.8``, ``3.8.10``, ``=3.8``, ``3.8.*``, ``>=3.8,<3.12``, ``3.8|3.9``; raise SpecError.
 
-        A build string (``3.8.5=h12_1``, ``3.8.5 h12_1``) is left out. ``==3.8`` admits every 3.8, as no one means 3.8.0.
+        A build string (``3.8.5=h12_1``, ``3.8.5 h12_1``) is left out. ``==3.8`` admits every 3.8, as no one
+        means 3.8.0.
         """
         text = (text or "").strip()
         if text in {"", "*"}:

@@ -23,10 +23,22 @@ _NAMED_PATH = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?P<extras>\[[^]]*\])?
 _EXTRAS = re.compile(r"(?P<path>.*?)(?P<extras>\[[^]]*\])?$")
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tar.bz2", ".tgz")
 
-_SHORT = {"-i": "--index-url", "-f": "--find-links", "-r": "--requirement", "-c": "--constraint", "-e": "--editable"}
+_SHORT = {
+    "-i": "--index-url",
+    "-f": "--find-links",
+    "-r": "--requirement",
+    "-c": "--constraint",
+    "-e": "--editable",
+}
 _KEPT = {"--index-url", "--extra-index-url", "--find-links", "--no-binary", "--only-binary", "--trusted-host"}
 _FLAGS = {"--pre", "--no-index"}
-_WITHOUT_EFFECT = {"--prefer-binary", "--require-hashes", "--use-feature", "--process-dependency-links", "--use-pep517"}
+_WITHOUT_EFFECT = {
+    "--prefer-binary",
+    "--require-hashes",
+    "--use-feature",
+    "--process-dependency-links",
+    "--use-pep517",
+}
 _READ = {"--requirement", "--constraint", "--editable"}
 
 
@@ -87,7 +99,7 @@ class RequirementLines:
     def _add_named_file(self, value: str, where: Position, *, constrains: bool) -> None:
         if "://" in value:
             raise SpecError(
-                f"{value.split('://')[0]}:// files of requirements are not read, as nothing would pin them",
+                "requirements files are not read from the network, since nothing would pin them",
                 where=where,
                 hint="Copy the file into the project and name it here.",
             )
@@ -97,7 +109,7 @@ class RequirementLines:
         local = local_requirement(value, self.project, where, editable=True)
         if local:
             self.local.append(local)
-        else:  # an editable checkout of a repository: there is nothing of the user's to edit, so a copy will do
+        else:  # a checkout of a repository: there is nothing of the user's to edit, so a copy will do
             self.requirements.append(value)
 
 

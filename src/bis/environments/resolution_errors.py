@@ -9,7 +9,7 @@ from bis.environments.uv_command import Finished, cleaned
 from bis.errors import BisError, HomeError, Position, ResolutionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -24,18 +24,22 @@ def resolution_error(
     """Return the error for a resolution that failed; ``time`` is the date it was held to."""
     reasons = cleaned(done.errors, hidden)
     if done.disk_full:
-        return HomeError("the disk is full", hint="Free some space; `bis env prune` removes unused environments.")
-    where = _place(spec.file, reasons)
+        return HomeError(
+            "the disk is full", hint="Free some space; `bis env prune` removes unused environments."
+        )
+    where = place_of(spec.file, list(reversed(_REQUIRED.findall(reasons))))
     if done.unreachable and "No solution found" not in done.errors:
         return ResolutionError(
             f"the package index cannot be reached, and the packages are not all in the cache:\n{reasons}",
-            hint="Check the network, the proxy, and the index (UV_DEFAULT_INDEX, PIP_INDEX_URL), and run again.",
+            hint="Check the network, the proxy, the index (UV_DEFAULT_INDEX, PIP_INDEX_URL), and run again.",
             where=where,
         )
     held = f" as of {time:%Y-%m-%d %H:%M} UTC" if time else ""
     without_hint = reasons.split("\nhint:")[0].strip()
     return ResolutionError(
-        f"the declared packages cannot be resolved{held}:\n{without_hint}", hint=_hint(done.errors), where=where
+        f"the declared packages cannot be resolved{held}:\n{without_hint}",
+        hint=_hint(done.errors),
+        where=where,
     )
 
 
@@ -52,19 +56,19 @@ def _hint(errors: str) -> str:
     if "was not found in the package registry" in errors:
         return "Check the spelling of the package's name, and the index that has it."
     if "Failed to build" in errors:
-        return "That version has no wheel for this Python and cannot be built: declare another version or Python."
+        return "It has no wheel for this Python and cannot be built: declare another version or Python."
     return "Loosen the versions that contradict each other, or declare another Python."
 
 
-def _place(file: Path | None, reasons: str) -> Position | None:
-    """Return the line of the file that names the package in question, else the file itself."""
+def place_of(file: Path | None, names: Sequence[str]) -> Position | None:
+    """Return the line of a file that has the first of the names to be found there, else the file's first."""
     if file is None:
         return None
     try:
         lines = file.read_text("utf-8", "replace").splitlines()
     except OSError:
         return None
-    for name in reversed(_REQUIRED.findall(reasons)):
+    for name in names:
         spelling = re.compile(r"(?<![\w-])" + re.sub(r"[-_.]+", "[-_.]", name) + r"(?![\w-])", re.IGNORECASE)
         for number, line in enumerate(lines, start=1):
             if spelling.search(line):

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from bis.errors import Position
+
 
 @dataclass(frozen=True)
 class LocalRequirement:
@@ -49,6 +51,8 @@ class EnvironmentSpec:
     """``uv.lock`` or ``pylock.toml``: its versions and hashes are used as they are."""
     variables: tuple[tuple[str, str], ...] = ()
     """Environment variables that a conda file sets."""
+    conda_only: tuple[tuple[str, Position], ...] = ()
+    """Packages that PyPI does not have, with the place that names them."""
     notes: tuple[str, ...] = ()
     """What was understood in another way than it was written: one line each."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -45,7 +44,7 @@ def list_environments(home: Home) -> list[StoredEnvironment]:
 
 
 def show_environment(home: Home, digest_prefix: str) -> tuple[StoredEnvironment, Lock]:
-    """Return the one environment whose digest begins so, with its lock; raise UsageError for none or several."""
+    """Return the environment whose digest begins so, with its lock; raise UsageError for none or several."""
     found = [(prefix, state) for prefix, state in _states(home) if state["digest"].startswith(digest_prefix)]
     if len(found) != 1:
         problem = f"{len(found)} environments begin" if found else "no environment begins"
@@ -65,7 +64,7 @@ def changed_files(prefix: Path) -> list[Path]:
 def prune_environments(
     home: Home, *, older_than_days: float = 0, dry_run: bool = False
 ) -> list[StoredEnvironment]:
-    """Remove the environments that were last used so long ago and are not in use now, and what killed builds left.
+    """Remove the environments last used so long ago and not in use now, and what killed builds have left.
 
     Returns those that were removed, or with ``dry_run`` would be.
     """
@@ -128,11 +127,15 @@ def _entries(folder: Path | str) -> Iterator[os.DirEntry[str]]:
 
 def _remove(prefix: Path) -> None:
     """Remove an environment, its state first: cut short, it is none."""
+    import shutil  # not at the start of each run
+
     (prefix / STATE_FILE).unlink()
     shutil.rmtree(prefix)
 
 
 def _remove_leftovers(home: Home) -> None:
+    import shutil
+
     for path in list(home.environments.glob("*")):
         owner = path.with_name(path.name.partition(".building-")[0])
         if path.is_dir() and not (owner == path and (path / STATE_FILE).exists()):

@@ -16,18 +16,38 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+_PROGRESS = re.compile(
+    r"\s*(Resolved|Prepared|Installed|Download(ed|ing)|Build(ing)?|Built|Updat(ed|ing)|Using) "
+)
 _FROM_PIP = {
     "PIP_INDEX_URL": ("UV_DEFAULT_INDEX", "UV_INDEX_URL"),
     "PIP_EXTRA_INDEX_URL": ("UV_INDEX", "UV_EXTRA_INDEX_URL"),
     "PIP_CERT": ("SSL_CERT_FILE",),
 }
 """pip's settings that uv does not read, and where they go unless the user has set one of these."""
-_LEFT_OUT = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONHOME", "PYTHONPATH", "UV_PYTHON", "UV_PROJECT", "UV_WORKING_DIRECTORY")
+_LEFT_OUT = (
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "UV_PYTHON",
+    "UV_PROJECT",
+    "UV_WORKING_DIRECTORY",
+)
+
+
+_UNREACHABLE = (
+    "Failed to fetch",
+    "Failed to download",
+    "Request failed",
+    "error sending request",
+    "dns error",
+)
 
 
 @dataclass(frozen=True)
 class Finished:
-    """How a uv command ended; ``errors`` is what it said on standard error ("" when that went to the terminal)."""
+    """How a uv command ended; ``errors`` is its standard error, "" when that went to the terminal."""
 
     code: int
     output: str
@@ -36,9 +56,7 @@ class Finished:
     @property
     def unreachable(self) -> bool:
         """True when it failed because the network or the index did not answer."""
-        signs = ("Failed to fetch", "Request failed", "error sending request", "tcp connect", "Failed to download",
-                 "dns error", "client error (Connect)", "connection closed", "Could not connect")
-        return any(sign in self.errors for sign in signs)
+        return any(sign in self.errors for sign in _UNREACHABLE)
 
     @property
     def disk_full(self) -> bool:
@@ -53,7 +71,10 @@ def run_uv(
     show: bool = False,
     keep_open: tuple[int, ...] = (),
 ) -> Finished:
-    """Run uv to its end. ``show`` gives it the terminal for its bars; ``keep_open`` are descriptors it inherits."""
+    """Run uv to its end.
+
+    ``show`` gives it the terminal for its bars; ``keep_open`` are descriptors that it inherits.
+    """
     try:
         done = subprocess.run(
             [uv_executable(), *arguments],
@@ -66,7 +87,9 @@ def run_uv(
             pass_fds=keep_open,
         )
     except OSError as error:
-        raise BuildError(f"cannot run uv: {error.strerror}", hint="Install bis again: uv comes with it.") from error
+        raise BuildError(
+            f"cannot run uv: {error.strerror}", hint="Install bis again: uv comes with it."
+        ) from error
     errors = done.stderr.decode(errors="replace") if done.stderr else ""
     return Finished(done.returncode, done.stdout.decode(errors="replace"), errors)
 
@@ -103,7 +126,7 @@ def without_credentials(text: str) -> str:
 
 
 def cleaned(errors: str, hidden: Mapping[str, str]) -> str:
-    """Return uv's words for the user: no credentials, no paths of this machine (``hidden``: path -> word), no bars."""
+    """Return uv's words for the user, without credentials, progress, and paths (``hidden``: path -> word)."""
     text = without_credentials(errors)
     for path, word in hidden.items():
         text = text.replace(path, word)
@@ -112,8 +135,7 @@ def cleaned(errors: str, hidden: Mapping[str, str]) -> str:
 
 
 def _is_noise(line: str) -> bool:
-    progress = r"\s*(Resolved|Prepared|Audited|Installed|Downloaded|Downloading|Building|Built|Updating|Updated|Using) "
-    return bool(re.match(progress, line)) or line.startswith("warning: ")
+    return bool(_PROGRESS.match(line)) or line.startswith("warning: ")
 
 
 def _shortened(text: str, limit: int = 3000) -> str:

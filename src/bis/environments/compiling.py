@@ -1,0 +1,144 @@
+"""Has uv choose versions for declared packages: ``uv pip compile``, tried again where its first answer allows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bis.environments import local_paths
+from bis.environments.locked_text import LockedText, name_of, take_apart
+from bis.environments.resolution_errors import resolution_error
+from bis.environments.uv_command import Finished, run_uv
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from bis.environments.as_of import AsOf
+    from bis.environments.interpreters import Interpreter
+    from bis.environments.spec import EnvironmentSpec, LocalRequirement
+
+_YANKED = re.compile(r"`([^`]+)` is yanked(?: \(reason: \"(.*?)\"\))?")
+_UNDATED = re.compile(r"`([^`]+)` is missing an upload date")
+_IN_FILE = ("--index-url", "--extra-index-url", "--find-links", "--no-index", "--no-binary", "--only-binary")
+_FLAGS = ("--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url", "--color=never")
+_SETUPTOOLS = "setuptools<81"
+"""The last ones with ``pkg_resources``, which packages of the time of Python 3.11 and before import."""
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The versions that were chosen, what is to be said of them, and the packages without upload times."""
+
+    text: LockedText
+    notes: tuple[str, ...] = ()
+    undated: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """One spec to be resolved as of a moment for an interpreter, in an empty directory to work in."""
+
+    spec: EnvironmentSpec
+    as_of: AsOf
+    interpreter: Interpreter
+    work: Path
+
+    def solve(self) -> Solution:
+        """Return the solution; raise ResolutionError or HomeError."""
+        self._write_inputs(bound_setuptools=True)
+        undated: tuple[str, ...] = ()
+        done = self._run(undated)
+        if done.code != 0 and (pinned := _undated_but_pinned(self.spec, done)):
+            undated = pinned
+            done = self._run(undated)
+        if done.code != 0 and "setuptools" in done.errors:
+            self._write_inputs(bound_setuptools=False)
+            done = self._run(undated)
+        if done.code != 0:
+            hidden = {str(self.work): "", str(self.spec.directory): "."}
+            raise resolution_error(self.spec, self.as_of.time, done, hidden=hidden)
+        text = take_apart(done.output)
+        return Solution(LockedText(text.hashed, text.unhashed, ()), _notes(done, undated), undated)
+
+    def _write_inputs(self, *, bound_setuptools: bool) -> None:
+        options = [each for each in self.spec.options if each.startswith(_IN_FILE)]
+        seeds = _seeds(self.spec, self.interpreter, bound_setuptools=bound_setuptools)
+        lines = [*options, *self.spec.requirements, *self._local_lines(), *seeds]
+        _write_lines(self.work / "requirements.in", lines)
+        _write_lines(self.work / "constraints.txt", self.spec.constraints)
+
+    def _local_lines(self) -> list[str]:
+        found = enumerate(self.spec.local)
+        return [
+            _staged_line(each, self.spec.directory, self.work / f"local-{index}") for index, each in found
+        ]
+
+    def _run(self, undated: Sequence[str]) -> Finished:
+        flags = [*_FLAGS, *_flags_of_options(self.spec.options)]
+        if self.as_of.text:
+            flags.append(f"--exclude-newer={self.as_of.text}")
+            flags += [f"--exclude-newer-package={each}=false" for each in undated]
+        files = ["requirements.in", "--constraint", "constraints.txt"]
+        return run_uv(["pip", "compile", *flags, "--python", self.interpreter.path, *files], cwd=self.work)
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> None:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def _flags_of_options(options: Sequence[str]) -> list[str]:
+    """Return uv's flags for pip's options that uv does not take from a file."""
+    flags = ["--prerelease=allow"] if "--pre" in options else []
+    if any(each.startswith("--extra-index-url") for each in options):
+        flags.append("--index-strategy=unsafe-best-match")  # pip looks at all indexes for the best version
+    trusted = (each.partition("=")[2] for each in options if each.startswith("--trusted-host"))
+    return flags + [f"--allow-insecure-host={host}" for host in trusted]
+
+
+def _seeds(spec: EnvironmentSpec, interpreter: Interpreter, *, bound_setuptools: bool) -> list[str]:
+    """What environments have without being asked, pip's and conda's too: pip, before 3.12 setuptools."""
+    seeds = ["pip"]
+    if interpreter.minor < (3, 12):
+        named = any(
+            name_of(each) == "setuptools" and name_of(each) != each.strip() for each in spec.requirements
+        )
+        seeds.append(_SETUPTOOLS if bound_setuptools and not named else "setuptools")
+    return seeds
+
+
+def _staged_line(local: LocalRequirement, directory: Path, goal: Path) -> str:
+    """Return the requirement line of a local package for uv, from a copy where it is a directory."""
+    path = directory / local.path
+    if path.is_dir():
+        if not goal.exists():
+            local_paths.stage(path, goal)
+        path = goal
+    marker = f" ; {local.marker}" if local.marker else ""
+    return f"{path}{local.extras}{marker}"
+
+
+def _undated_but_pinned(spec: EnvironmentSpec, done: Finished) -> tuple[str, ...]:
+    """Return the packages without upload times when each is pinned, so that the date decides nothing."""
+    undated = {name_of(re.split(r"-\d", file)[0]) for file in _UNDATED.findall(done.errors)}
+    pinned = {
+        name_of(each)
+        for each in spec.requirements
+        if re.search(r"[^=<>!~]={2,3}[^=*,]+$", each.split(";")[0])
+    }
+    return tuple(sorted(undated)) if undated <= pinned else ()
+
+
+def _notes(done: Finished, undated: Sequence[str]) -> tuple[str, ...]:
+    notes = [
+        f"{package} was withdrawn by its authors (yanked)" + (f": {reason}" if reason else "")
+        for package, reason in dict.fromkeys(_YANKED.findall(done.errors))
+    ]
+    if undated:
+        notes.append(f"the index gives no upload times for {', '.join(undated)}: the pinned version is used")
+    elif _UNDATED.search(done.errors):
+        files = sorted(set(_UNDATED.findall(done.errors)))
+        more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+        notes.append(f"left out, as the index gives no upload time: {', '.join(files[:3])}{more}")
+    return tuple(notes)
