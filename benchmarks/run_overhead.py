@@ -51,9 +51,13 @@ class Series:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--mlflow", type=Path, help="a Python with mlflow; default: one in a cached environment")
+    parser.add_argument(
+        "--mlflow", type=Path, help="a Python with mlflow; default: one in a cached environment"
+    )
     parser.add_argument("--json", type=Path, help="write the figures to this file too")
     args = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -103,7 +107,9 @@ def measure(directory: Path, rounds: int, mlflow: Path) -> dict[str, float]:
 
 def run_once(series: Series, cwd: Path, env: dict[str, str], *, keep: bool) -> None:
     begun = time.clock_gettime(time.CLOCK_MONOTONIC)
-    process = subprocess.Popen(series.argv, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        series.argv, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     assert process.stdout is not None
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
@@ -115,7 +121,9 @@ def run_once(series: Series, cwd: Path, env: dict[str, str], *, keep: bool) -> N
         return
     series.wall_s.append(wall_s)
     series.peak_mb = max(series.peak_mb, usage.ru_maxrss / 1024)
-    series.started_s += [float(line.split()[1]) - begun for line in output.splitlines() if line.startswith("started ")]
+    series.started_s += [
+        float(line.split()[1]) - begun for line in output.splitlines() if line.startswith("started ")
+    ]
 
 
 def report(
@@ -156,7 +164,9 @@ def cached_mlflow() -> Path:
     directory = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "bis-benchmarks" / "mlflow"
     python = directory / "bin" / "python"
     if not (directory / "ready").exists():
-        subprocess.run(["uv", "venv", "--quiet", "--clear", "--python", sys.executable, str(directory)], check=True)
+        subprocess.run(
+            ["uv", "venv", "--quiet", "--clear", "--python", sys.executable, str(directory)], check=True
+        )
         subprocess.run(["uv", "pip", "install", "--quiet", "--python", str(python), "mlflow"], check=True)
         (directory / "ready").touch()
     return python

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bis import environments
 from bis.backends import find_backend
-from bis.errors import RunFailedError, UsageError
+from bis.errors import ExecutionError, RunFailedError, UsageError
 from bis.execution import Execution, Options, Placement, Streams, read_env_file, sweep
 from bis.home import Home
 from bis.plans import Prepared, Request, prepare
@@ -66,6 +66,13 @@ class ProjectRun:
     def outcome(self) -> Outcome | None:
         """The record and the run as stored, or None while it runs."""
         return self._submitted.outcome
+
+    @property
+    def result(self) -> Outcome:
+        """As ``outcome``, of a run that has ended; raises ExecutionError while it runs."""
+        if self.outcome is None:
+            raise ExecutionError(f"run {self.run_id} has not ended")
+        return self.outcome
 
     @property
     def status(self) -> str:
@@ -180,7 +187,7 @@ def start(
     synchronous: bool = True,
     streams: Streams | None = None,
     show_progress: bool = False,
-    announce: Callable[[Prepared, Environment], None] = lambda _prepared, _environment: None,
+    announce: Callable[[Prepared], None] = lambda _: None,
 ) -> ProjectRun:
     """As ``run``, for the command line: ``announce`` is called when all is ready, before the command starts."""
     home = Home.locate()
@@ -197,7 +204,7 @@ def start(
             directory=prepared.source.directory,
             show_progress=show_progress,
         )
-        announce(prepared, environment)
+        announce(prepared)
         execution = Execution(
             prepared,
             environment,

@@ -10,7 +10,6 @@ from bis.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
-
     from datetime import datetime
 
     from bis.environments import StoredEnvironment

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
+    from bis.execution import Record
     from bis.runs import RunOptions
 
 _DESCRIPTION = """\
@@ -107,8 +108,8 @@ def run(args: argparse.Namespace) -> int:
     options = read_options(args)
     if args.dry_run:
         return _print_plan(options, args)
-    from bis.cli.summary import print_opening, print_summary, result_document
     from bis.cli.style import Style, notifier, print_json
+    from bis.cli.summary import print_opening, print_summary, result_document
     from bis.execution import Streams
     from bis.runs import start
 
@@ -120,13 +121,13 @@ def run(args: argparse.Namespace) -> int:
         notify=notify,
         streams=Streams.on_stderr() if args.json else Streams.of_process(),
         show_progress=shown and style.on,
-        announce=lambda prepared, environment: print_opening(prepared, environment, style) if shown else None,
+        announce=lambda prepared: print_opening(prepared, style) if shown else None,
     )
     if args.json:
         print_json(result_document(finished))
     elif shown:
         print_summary(finished, style)
-    return _exit_status(finished)
+    return _exit_status(finished.result.record)
 
 
 def read_options(args: argparse.Namespace) -> RunOptions:
@@ -210,8 +211,7 @@ def _print_plan(options: RunOptions, args: argparse.Namespace) -> int:
     return 0
 
 
-def _exit_status(finished: Any) -> int:
-    outcome = finished.outcome
-    if outcome.record.stopped_by not in (None, "timeout"):
+def _exit_status(record: Record) -> int:
+    if record.stopped_by not in (None, "timeout"):
         return INTERRUPTED
-    return FINISHED if outcome.record.exit_code == 0 and outcome.record.stopped_by is None else FAILED
+    return FINISHED if record.exit_code == 0 and record.stopped_by is None else FAILED

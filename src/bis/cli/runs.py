@@ -81,8 +81,8 @@ def list_runs(args: argparse.Namespace) -> int:
 
 def show(args: argparse.Namespace) -> int:
     """Print one run."""
-    from bis.cli.style import Style, print_json
     from bis.cli.show import run_document, run_page
+    from bis.cli.style import Style, print_json
 
     _, store = _open()
     run = _find(store, args.run)
@@ -99,8 +99,8 @@ def show_log(args: argparse.Namespace) -> int:
 
     home, store = _open()
     run = _find(store, args.run)
-    live = live_directory(home, run.info.run_id)
-    if live is not None:
+    data: bytes | None
+    if live_directory(home, run.info.run_id) is not None:
         data = _read_live(home, run.info.run_id, follow=args.follow and not args.json)
     else:
         data = _read_artifact(store, run.info.run_id, f"bis/{LOG}")

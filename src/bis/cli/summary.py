@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from bis.cli.style import Style, duration, fields, number
 
 if TYPE_CHECKING:
-    from bis.environments import Environment
     from bis.plans import Prepared
     from bis.runs import ProjectRun
 
 
-def print_opening(prepared: Prepared, environment: Environment, style: Style) -> None:
+def print_opening(prepared: Prepared, style: Style) -> None:
     """What is going to run, on standard error."""
     title = f"{prepared.project.name or prepared.source.directory.name} · {prepared.plan.entry_point}"
     pairs = [
@@ -27,8 +26,7 @@ def print_opening(prepared: Prepared, environment: Environment, style: Style) ->
 
 def print_summary(finished: ProjectRun, style: Style) -> None:
     """How it ended, what came out, what pins it, and how to repeat it, on standard error."""
-    outcome = finished.outcome
-    assert outcome is not None
+    outcome = finished.result
     info, record = outcome.run.info, outcome.record
     title = f"{style.status(info.status.value)} in {duration(record.duration_s)}{_ending_words(finished)}"
     metrics = "\n".join(f"{key} = {number(value)}" for key, value in sorted(finished.metrics.items())[:20])
@@ -49,8 +47,7 @@ def print_summary(finished: ProjectRun, style: Style) -> None:
 
 def result_document(finished: ProjectRun) -> dict[str, Any]:
     """The object that ``bis run --json`` prints."""
-    outcome = finished.outcome
-    assert outcome is not None
+    outcome = finished.result
     prepared, run, record = finished.prepared, outcome.run, outcome.record
     return {
         "run_id": run.info.run_id,
@@ -160,8 +157,7 @@ def repeat_command(prepared: Prepared) -> str:
 
 
 def _ending_words(finished: ProjectRun) -> str:
-    assert finished.outcome is not None
-    record = finished.outcome.record
+    record = finished.result.record
     if record.stopped_by == "timeout":
         return " (ended at its time limit)"
     if record.stopped_by:

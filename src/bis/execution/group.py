@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -37,7 +37,7 @@ class ProcessGroup:
         stderr: int,
     ) -> None:
         """Start it."""
-        self._guard = _start_guard()
+        self._guard = _Guard()
         try:
             self._leader = subprocess.Popen(
                 ["bash", "-c", command],
@@ -48,9 +48,9 @@ class ProcessGroup:
                 start_new_session=True,
             )
         except BaseException:
-            self._release_guard()
+            self._guard.let_go()
             raise
-        self._tell_guard(f"{self._leader.pid}\n")
+        self._guard.watch(self._leader.pid)
         self._exited_read, self._exited_write = os.pipe()
         threading.Thread(target=self._wait, daemon=True, name="bis-wait").start()
 
@@ -59,11 +59,10 @@ class ProcessGroup:
         """A file descriptor that becomes readable when the leader has ended."""
         return self._exited_read
 
-    @property
-    def exit_code(self) -> int | None:
-        """The leader's exit code as a shell shows it (128 + N after signal N), or None while it runs."""
-        code = self._leader.returncode
-        return code if code is None or code >= 0 else 128 - code
+    def exit_code(self) -> int:
+        """The leader's exit code as a shell shows it (128 + N after signal N); waits for its end."""
+        code = self._leader.wait()
+        return code if code >= 0 else 128 - code
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to every process of the group that is left."""
@@ -82,32 +81,38 @@ class ProcessGroup:
 
     def close(self) -> None:
         """Let the guard go, once the group has ended."""
-        self._release_guard()
+        self._guard.let_go()
         os.close(self._exited_read)
 
     def _wait(self) -> None:
         self._leader.wait()
         os.close(self._exited_write)
 
-    def _tell_guard(self, line: str) -> None:
-        assert self._guard.stdin is not None
+
+class _Guard:
+    """A shell that ends the group when this process has died: it waits at the other end of a pipe."""
+
+    def __init__(self) -> None:
+        read_end, self._write_end = os.pipe()
+        self._process = subprocess.Popen(
+            ["bash", "-c", _GUARD, "bis-guard"],
+            stdin=read_end,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl-C in the terminal is not for the guard
+        )
+        os.close(read_end)
+
+    def watch(self, group: int) -> None:
+        """Say which group to end."""
+        self._tell(f"{group}\n")
+
+    def let_go(self) -> None:
+        """Say that there is nothing to end any more."""
+        self._tell("ended\n")
+        os.close(self._write_end)
+        self._process.wait()
+
+    def _tell(self, line: str) -> None:
         with contextlib.suppress(BrokenPipeError):
-            self._guard.stdin.write(line.encode())
-            self._guard.stdin.flush()
-
-    def _release_guard(self) -> None:
-        assert self._guard.stdin is not None
-        self._tell_guard("ended\n")
-        with contextlib.suppress(BrokenPipeError):
-            self._guard.stdin.close()
-        self._guard.wait()
-
-
-def _start_guard() -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        ["bash", "-c", _GUARD, "bis-guard"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,  # a Ctrl-C in the terminal is not for the guard
-    )
+            os.write(self._write_end, line.encode())

@@ -66,8 +66,7 @@ def supervise(
             loop.run()
         finally:
             loop.close()
-        assert group.exit_code is not None
-        return Ending(group.exit_code, loop.stopped_by, time.monotonic() - started)
+        return Ending(group.exit_code(), loop.stopped_by, time.monotonic() - started)
 
 
 class _Loop:

@@ -5,14 +5,26 @@ modules of MLflow are amended when, and only when, the script imports them; both
 version from 1.20 to 3.x.
 """
 
+from __future__ import annotations
+
 import os
 import sys
+
+TYPE_CHECKING = False  # importing typing would cost more than all the rest
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from importlib.abc import Loader
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
+
+    Amend = Callable[[Any], None]
 
 _TRACKING = "mlflow.tracking._tracking_service.utils"
 _FLUENT = "mlflow.tracking.fluent"
 
 
-def install():
+def install() -> None:
     """Amend MLflow as it is imported, in a process that belongs to a run of bis."""
     if os.environ.get("BIS_TRACKING_URI") and os.environ.get("BIS_RUN_ID"):
         sys.meta_path.insert(0, _Finder())
@@ -21,10 +33,12 @@ def install():
 class _Finder:
     """Finds nothing itself: it wraps the loader of two modules, so that they are amended once they are loaded."""
 
-    def __init__(self):
-        self._amendments = {_TRACKING: _amend_tracking, _FLUENT: _amend_fluent}
+    def __init__(self) -> None:
+        self._amendments: dict[str, Amend] = {_TRACKING: _amend_tracking, _FLUENT: _amend_fluent}
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         amend = self._amendments.pop(name, None)
         if amend is None:
             return None
@@ -32,35 +46,37 @@ class _Finder:
 
         spec = PathFinder.find_spec(name, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader, amend)
+            spec.loader = _Loader(spec.loader, amend)  # type: ignore[assignment]
         return spec
 
 
 class _Loader:
-    def __init__(self, loader, amend):
+    def __init__(self, loader: Loader, amend: Amend) -> None:
         self._loader = loader
         self._amend = amend
 
-    def create_module(self, spec):
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._loader.create_module(spec)
 
-    def exec_module(self, module):
+    def exec_module(self, module: Any) -> None:
         module.__spec__.loader = module.__loader__ = self._loader  # as if nothing had been between
         self._loader.exec_module(module)
         self._amend(module)
 
-    def __getattr__(self, name):  # get_source and the like, for tools that ask while the module loads
+    def __getattr__(
+        self, name: str
+    ) -> Any:  # get_source and the like, for tools that ask while the module loads
         return getattr(self._loader, name)
 
 
-def _amend_tracking(module):
+def _amend_tracking(module: Any) -> None:
     ours = os.environ["BIS_TRACKING_URI"]
     if os.environ.get("MLFLOW_TRACKING_URI") not in (None, "", ours):
         _say("MLFLOW_TRACKING_URI was set by the script; the run stays in " + _shown(ours))
         os.environ["MLFLOW_TRACKING_URI"] = ours
     original = module.set_tracking_uri
 
-    def set_tracking_uri(uri, *args, **kwargs):
+    def set_tracking_uri(uri: Any, *args: Any, **kwargs: Any) -> Any:
         if str(uri).rstrip("/") == ours.rstrip("/"):
             return original(uri, *args, **kwargs)
         _say(
@@ -73,10 +89,10 @@ def _amend_tracking(module):
     module.set_tracking_uri = _like(original, set_tracking_uri)
 
 
-def _amend_fluent(module):
+def _amend_fluent(module: Any) -> None:
     original = module.set_experiment
 
-    def set_experiment(*args, **kwargs):
+    def set_experiment(*args: Any, **kwargs: Any) -> Any:
         experiment = original(*args, **kwargs)
         run_id = os.environ["BIS_RUN_ID"]
         if os.environ.get("MLFLOW_RUN_ID") == run_id:  # the script has not begun its run yet
@@ -87,9 +103,8 @@ def _amend_fluent(module):
     module.set_experiment = _like(original, set_experiment)
 
 
-def _follow(module, run_id, experiment_id, name):
+def _follow(module: Any, run_id: str, experiment_id: str, name: str) -> None:
     """Move the run to the experiment that the script asks for, where MLflow would refuse to go on."""
-    current = os.environ.get("MLFLOW_EXPERIMENT_ID")
     answer = _move(run_id, experiment_id)
     if answer:
         os.environ["MLFLOW_EXPERIMENT_ID"] = experiment_id
@@ -99,10 +114,10 @@ def _follow(module, run_id, experiment_id, name):
     _say("set_experiment({!r}) has no effect here: this tracking server cannot move a run".format(name))
     run = module.MlflowClient().get_run(run_id)
     module._active_experiment_id = run.info.experiment_id
-    os.environ["MLFLOW_EXPERIMENT_ID"] = run.info.experiment_id or current
+    os.environ["MLFLOW_EXPERIMENT_ID"] = run.info.experiment_id
 
 
-def _move(run_id, experiment_id):
+def _move(run_id: str, experiment_id: str) -> str | None:
     """``moved``, ``there`` when it was in that experiment already, or None when the server cannot."""
     import json
     import urllib.error
@@ -120,7 +135,7 @@ def _move(run_id, experiment_id):
         return None
 
 
-def _authorization():
+def _authorization() -> dict[str, str]:
     import base64
 
     user = os.environ.get("MLFLOW_TRACKING_USERNAME")
@@ -132,13 +147,13 @@ def _authorization():
     return {"Authorization": "Bearer " + token} if token else {}
 
 
-def _like(original, replacement):
+def _like(original: Any, replacement: Any) -> Any:
     from functools import wraps
 
     return wraps(original)(replacement)
 
 
-def _hidden(uri):
+def _hidden(uri: Any) -> str:
     """The URI without credentials: it is going to be printed."""
     scheme, separator, rest = str(uri).partition("://")
     if not separator:
@@ -147,11 +162,11 @@ def _hidden(uri):
     return scheme + separator + host.rpartition("@")[2] + slash + path
 
 
-def _shown(uri):
+def _shown(uri: str) -> str:
     return "bis" if uri.startswith("http://127.0.0.1:") else _hidden(uri)
 
 
-def _say(message):
+def _say(message: str) -> None:
     try:
         sys.stderr.write("bis: " + message + "\n")
         sys.stderr.flush()
