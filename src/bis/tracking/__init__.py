@@ -1,7 +1,7 @@
 """Tracking: experiments, runs, metrics, parameters, tags and artifacts, in a file or on an MLflow server.
 
-``open_store`` gives a ``Store``: the SQLite database and artifact directory of a home, or any server that speaks MLflow's
-REST protocol.
+``open_store`` gives a ``Store``: the SQLite database and artifact directory of a home, or any server that
+speaks MLflow's REST protocol.
 """
 
 from bis.tracking.model import (

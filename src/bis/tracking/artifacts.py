@@ -39,7 +39,9 @@ def checked_path(path: str) -> str:
 
 @dataclass(frozen=True)
 class ArtifactDirectory:
-    """Files below ``root``, which is made with the first of them. No path leaves it, through links neither."""
+    """Files below ``root``, which is made with the first of them. No path leaves it, through links
+    neither.
+    """
 
     root: Path
 
@@ -62,10 +64,8 @@ class ArtifactDirectory:
         return found
 
     def listing(self, path: str = "") -> list[FileInfo]:
-        """What lies in the directory ``path``, by name; a file lists as itself, nothing as an empty list."""
+        """What lies in the directory ``path``, by name; empty for a file, as MLflow's clients expect."""
         found, prefix = self.resolve(path), checked_path(path)
-        if found.is_file():
-            return [FileInfo(prefix, is_dir=False, size_bytes=found.stat().st_size)]
         if not found.is_dir():
             return []
         with os.scandir(found) as entries:
@@ -76,6 +76,8 @@ class ArtifactDirectory:
 
     def files(self, path: str = "") -> Iterator[str]:
         """The paths of all files at or below ``path``."""
+        if self.resolve(path).is_file():
+            yield checked_path(path)
         for entry in self.listing(path):
             if not entry.is_dir:
                 yield entry.path
@@ -84,7 +86,9 @@ class ArtifactDirectory:
 
     @contextmanager
     def writing(self, path: str) -> Iterator[IO[bytes]]:
-        """A file to fill; it appears at ``path``, whole, when the block ends, and not at all when it raises."""
+        """A file to fill; it appears at ``path``, whole, when the block ends, and not at all when it
+        raises.
+        """
         target = self.resolve(path)
         if target == Path(os.path.realpath(self.root)):
             raise invalid("An artifact needs a path")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bis.errors import TrackingError
+from bis.tracking.refusals import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -128,7 +129,9 @@ def _quoted(file: Path) -> str:
 
 
 def _create(file: Path, migrations: Path, version: int) -> None:
-    """Make the database aside and move it into place; a process that comes second takes what the first made."""
+    """Make the database aside and move it into place; a process that comes second takes what the first
+    made.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     aside = file.with_name(f"{file.name}.new")
     with _locked(file):
@@ -198,6 +201,12 @@ def _locked(file: Path) -> Iterator[None]:
 def _explain(file: Path, error: sqlite3.Error | OSError) -> TrackingError:
     """The error in words, by SQLite's own message: the codes came with Python 3.11."""
     said = str(error)
+    if "locked" in said:
+        return RefusedError(
+            f"{file}: another process has held the tracking database for {_BUSY_TIMEOUT_S:.0f} s",
+            code="TEMPORARILY_UNAVAILABLE",
+            hint="Wait for it to end, and try again.",
+        )
     for word, what, hint in _MISHAPS:
         if word in said:
             return TrackingError(f"{file}: {what}", hint=hint)
@@ -228,9 +237,4 @@ _MISHAPS = (
         "Move it away, or put a back-up in its place.",
     ),
     ("malformed", "the tracking database is damaged", "Move it away, or put a back-up in its place."),
-    (
-        "locked",
-        f"another process has held the tracking database for {_BUSY_TIMEOUT_S:.0f} s",
-        "Wait for it to end, and try again.",
-    ),
 )

@@ -1,5 +1,6 @@
 """Experiments in SQL."""
 
+# ruff: noqa: S608  values are parameters of the queries; only our own names are put into them
 from __future__ import annotations
 
 import time
@@ -33,7 +34,8 @@ class SqlExperiments:
         with self._db.writing() as connection:
             self._refuse_taken(connection, name)
             number = connection.execute(
-                "INSERT INTO experiments (name, artifact_location, creation_time, last_update_time) VALUES (?, '', ?, ?)",
+                "INSERT INTO experiments (name, artifact_location, creation_time, last_update_time) VALUES"
+                " (?, '', ?, ?)",
                 (name, now, now),
             ).lastrowid
             location = artifact_location.rstrip("/") or f"mlflow-artifacts:/{number}"
@@ -68,7 +70,7 @@ class SqlExperiments:
     def search_experiments(
         self,
         *,
-        filter: str = "",  # noqa: A002  MLflow's word
+        filter: str = "",
         order_by: Sequence[str] = (),
         max_results: int = 1000,
         page_token: str | None = None,
@@ -121,7 +123,8 @@ class SqlExperiments:
             if not changed:
                 raise absent(f"No Experiment with id={experiment_id} exists in the {before} state")
             connection.execute(
-                "UPDATE runs SET lifecycle_stage = ?, deleted_time = ? WHERE experiment_id = ? AND lifecycle_stage = ?",
+                "UPDATE runs SET lifecycle_stage = ?, deleted_time = ? WHERE experiment_id = ? AND"
+                " lifecycle_stage = ?",
                 (after, now if after == "deleted" else None, number, before),
             )
 
@@ -150,7 +153,7 @@ class SqlExperiments:
                 list(tags),
             ):
                 tags[number][key] = value
-        return [Experiment(str(row[0]), *row[1:], tags=tags[row[0]]) for row in rows]
+        return [Experiment(*[str(row[0]), *row[1:], tags[row[0]]]) for row in rows]
 
 
 _SET_TAG = (

@@ -1,4 +1,6 @@
-"""How long names and values may be, and what a key may look like: MLflow's limits (3.17), which its clients know."""
+"""How long names and values may be, and what a key may look like: MLflow's limits (3.17), which its
+clients know.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +39,10 @@ def check_key(key: str, what: str) -> None:
     """Refuse a key that is empty, too long, has other characters, or reads as a path that climbs."""
     if not _KEY.fullmatch(key):
         raise invalid(
-            f"Invalid value {key[:100]!r} for parameter 'name' supplied: Invalid {what} name: {key[:100]!r}. Names may"
-            " only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:) and slashes (/)."
+            f"Invalid value {key[:100]!r} for parameter 'name' supplied: Invalid {what} name: {key[:100]!r}."
+            f" Names may"
+            " only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:) and"
+            " slashes (/)."
         )
     if posixpath.normpath(key) != key or key == "." or key.startswith(("../", "/")) or key == "..":
         raise invalid(f"Invalid {what} name: {key[:100]!r}. Names must be unique paths below their run.")
@@ -58,12 +62,14 @@ def check_metric(metric: Metric) -> None:
     check_key(metric.key, "metric")
     if not 0 <= metric.timestamp < _INT64:
         raise invalid(
-            f"Got invalid timestamp {metric.timestamp} for metric '{metric.key}' (value={metric.value}). Timestamp must"
+            f"Got invalid timestamp {metric.timestamp} for metric '{metric.key}' (value={metric.value})."
+            f" Timestamp must"
             " be a nonnegative long (64-bit integer) "
         )
     if not -_INT64 <= metric.step < _INT64:
         raise invalid(
-            f"Got invalid step {metric.step} for metric '{metric.key}' (value={metric.value}). Step must be a valid long"
+            f"Got invalid step {metric.step} for metric '{metric.key}' (value={metric.value}). Step must be"
+            f" a valid long"
             " (64-bit integer)."
         )
 

@@ -44,7 +44,8 @@ class Tag:
 class Param:
     """A parameter of a run; its value is set once.
 
-    ``received_as`` is what the script was given in its place (the local path of a download), which it may log again.
+    ``received_as`` is what the script was given in its place (the local path of a download), which it may log
+    again.
     """
 
     key: str

@@ -1,8 +1,10 @@
 """Logged models of MLflow 3 in SQL: a model with an id, tags, parameters and artifacts of its own."""
 
+# ruff: noqa: S608  values are parameters of the queries; only our own names are put into them
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bis.tracking.experiments import experiment_number, now_ms
@@ -43,14 +45,16 @@ class SqlLoggedModels:
         now, number, model_id = now_ms(), experiment_number(experiment_id), f"m-{os.urandom(16).hex()}"
         with self._db.writing() as connection:
             row = connection.execute(
-                "SELECT artifact_location FROM experiments WHERE experiment_id = ? AND lifecycle_stage = 'active'",
+                "SELECT artifact_location FROM experiments WHERE experiment_id = ? AND lifecycle_stage ="
+                " 'active'",
                 (number,),
             ).fetchone()
             if row is None:
                 raise absent(f"No Experiment with id={experiment_id} exists")
             connection.execute(
                 "INSERT INTO logged_models (model_id, experiment_id, name, model_type, source_run_id, status,"
-                " artifact_uri, creation_timestamp_ms, last_updated_timestamp_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " artifact_uri, creation_timestamp_ms, last_updated_timestamp_ms) VALUES (?, ?, ?, ?, ?, ?,"
+                " ?, ?, ?)",
                 (
                     model_id,
                     number,
@@ -117,7 +121,7 @@ class SqlLoggedModels:
         self,
         experiment_ids: Sequence[str],
         *,
-        filter: str = "",  # noqa: A002  MLflow's word
+        filter: str = "",
         order_by: Sequence[str] = (),
         max_results: int = 100,
         page_token: str | None = None,
@@ -145,18 +149,10 @@ class SqlLoggedModels:
         with self._db.reading():
             rows = self._db.rows(f"SELECT {_COLUMNS} FROM logged_models m {tail}", parameters)
             return [
-                LoggedModel(
-                    row[0],
-                    str(row[1]),
-                    *row[2:],
-                    tags=dict(
-                        self._db.rows("SELECT key, value FROM logged_model_tags WHERE model_id = ?", row[:1])
-                    ),
-                    params=dict(
-                        self._db.rows(
-                            "SELECT key, value FROM logged_model_params WHERE model_id = ?", row[:1]
-                        )
-                    ),
+                replace(
+                    LoggedModel(row[0], str(row[1]), *row[2:]),
+                    tags=dict(self._db.rows(_TAGS, row[:1])),
+                    params=dict(self._db.rows(_PARAMS, row[:1])),
                     metrics=self._metrics(row[0]),
                 )
                 for row in rows
@@ -170,8 +166,6 @@ class SqlLoggedModels:
             " ORDER BY step, timestamp, value",
             (model_id,),
         )
-        from dataclasses import replace
-
         latest = {}
         for *point, name, digest, run_id in rows:
             metric = replace(metric_of(*point), model_id=model_id, dataset_name=name, dataset_digest=digest)
@@ -179,11 +173,13 @@ class SqlLoggedModels:
         return tuple(latest.values())
 
 
+_TAGS = "SELECT key, value FROM logged_model_tags WHERE model_id = ?"
+_PARAMS = "SELECT key, value FROM logged_model_params WHERE model_id = ?"
 _SET_TAG = (
     "INSERT INTO logged_model_tags (model_id, key, value) VALUES (?, ?, ?)"
     " ON CONFLICT (model_id, key) DO UPDATE SET value = excluded.value"
 )
-_SET_PARAM = "INSERT INTO logged_model_params (model_id, key, value) VALUES (?, ?, ?) ON CONFLICT (model_id, key) DO NOTHING"
+_SET_PARAM = "INSERT INTO logged_model_params (model_id, key, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 
 
 def _unknown(model_id: str) -> Exception:
@@ -193,7 +189,8 @@ def _unknown(model_id: str) -> Exception:
 def _touch(connection: sqlite3.Connection, model_id: str) -> None:
     """Note that the model changes; refused when there is none."""
     changed = connection.execute(
-        "UPDATE logged_models SET last_updated_timestamp_ms = ? WHERE model_id = ? AND lifecycle_stage = 'active'",
+        "UPDATE logged_models SET last_updated_timestamp_ms = ? WHERE model_id = ? AND lifecycle_stage ="
+        " 'active'",
         (now_ms(), model_id),
     ).rowcount
     if not changed:

@@ -1,11 +1,13 @@
 """When two texts are the same value of a parameter.
 
-A project's parameters are logged by bis as the user wrote them, and again by the script as it read them: ``0.10`` comes
-back as ``0.1``, ``'hello world'`` without its quotes, ``true`` as ``True``. None of these is a change.
+A project's parameters are logged by bis as the user wrote them, and again by the script as it read them:
+``0.10`` comes back as ``0.1``, ``'hello world'`` without its quotes, ``true`` as ``True``. None of these is a
+change.
 """
 
 from __future__ import annotations
 
+import math
 import re
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
@@ -15,10 +17,10 @@ _NUMBER = re.compile(
 
 
 def same_value(one: str, other: str) -> bool:
-    """Whether the texts mean one value: equal as text, as number, as truth value, or without a shell's quotes.
+    """Whether the texts mean one value: equal as text, as number, as truth value, or without a shell's
+    quotes.
 
-    >>> same_value("1e-1", "0.10"), same_value("''", ""), same_value("a", "A")
-    (True, True, False)
+    >>> same_value("1e-1", "0.10"), same_value("''", ""), same_value("a", "A") (True, True, False)
     """
     if one == other:
         return True
@@ -44,7 +46,7 @@ def _same_number(one: str, other: str) -> bool:
             _is_zero(one) or (one[0] == "-") == (other[0] == "-")
         )
     left, right = float(one), float(other)
-    return left == right or (left != left and right != right)  # NaN is no change of NaN
+    return left == right or (math.isnan(left) and math.isnan(right))
 
 
 def _is_zero(integer: str) -> bool:

@@ -1,7 +1,9 @@
 """The model registry in SQL: registered models, their versions, aliases and stages."""
 
+# ruff: noqa: S608  values are parameters of the queries; only our own names are put into them
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bis.tracking.experiments import now_ms
@@ -82,7 +84,7 @@ class SqlRegistry:
     def search_registered_models(
         self,
         *,
-        filter: str = "",  # noqa: A002  MLflow's word
+        filter: str = "",
         order_by: Sequence[str] = (),
         max_results: int = 100,
         page_token: str | None = None,
@@ -194,7 +196,8 @@ class SqlRegistry:
             _touch_version(connection, name, version)
             if archive_existing and canonical in ("Staging", "Production"):
                 connection.execute(
-                    "UPDATE model_versions SET stage = 'Archived' WHERE name = ? AND stage = ? AND version <> ?",
+                    "UPDATE model_versions SET stage = 'Archived' WHERE name = ? AND stage = ? AND version"
+                    " <> ?",
                     (name, canonical, version),
                 )
             connection.execute(
@@ -227,7 +230,7 @@ class SqlRegistry:
     def search_model_versions(
         self,
         *,
-        filter: str = "",  # noqa: A002  MLflow's word
+        filter: str = "",
         order_by: Sequence[str] = (),
         max_results: int = 10_000,
         page_token: str | None = None,
@@ -252,22 +255,14 @@ class SqlRegistry:
         return tuple(newest[stage] for stage in wanted if stage in newest)
 
     def _registered(self, tail: str, parameters: Sequence[object]) -> list[RegisteredModel]:
+        columns = "m.name, m.description, m.creation_time, m.last_updated_time"
         with self._db.reading():
-            rows = self._db.rows(
-                f"SELECT m.name, m.description, m.creation_time, m.last_updated_time FROM registered_models m {tail}",
-                parameters,
-            )
+            rows = self._db.rows(f"SELECT {columns} FROM registered_models m {tail}", parameters)
             return [
-                RegisteredModel(
-                    *row,
-                    tags=dict(
-                        self._db.rows("SELECT key, value FROM registered_model_tags WHERE name = ?", row[:1])
-                    ),
-                    aliases=dict(
-                        self._db.rows(
-                            "SELECT alias, version FROM registered_model_aliases WHERE name = ?", row[:1]
-                        )
-                    ),
+                replace(
+                    RegisteredModel(*row),
+                    tags=dict(self._db.rows(_MODEL_TAGS, row[:1])),
+                    aliases=dict(self._db.rows(_ALIASES, row[:1])),
                     latest_versions=self.latest_versions(row[0]),
                 )
                 for row in rows
@@ -276,26 +271,19 @@ class SqlRegistry:
     def _versions(self, tail: str, parameters: Sequence[object]) -> list[ModelVersion]:
         with self._db.reading():
             return [
-                ModelVersion(
-                    *row,
-                    tags=dict(
-                        self._db.rows(
-                            "SELECT key, value FROM model_version_tags WHERE name = ? AND version = ?",
-                            row[:2],
-                        )
-                    ),
-                    aliases=tuple(
-                        alias
-                        for (alias,) in self._db.rows(
-                            "SELECT alias FROM registered_model_aliases WHERE name = ? AND version = ?",
-                            row[:2],
-                        )
-                    ),
+                replace(
+                    ModelVersion(*row),
+                    tags=dict(self._db.rows(_VERSION_TAGS, row[:2])),
+                    aliases=tuple(alias for (alias,) in self._db.rows(_VERSION_ALIASES, row[:2])),
                 )
                 for row in self._db.rows(f"SELECT {_VERSION} FROM model_versions m {tail}", parameters)
             ]
 
 
+_MODEL_TAGS = "SELECT key, value FROM registered_model_tags WHERE name = ?"
+_ALIASES = "SELECT alias, version FROM registered_model_aliases WHERE name = ?"
+_VERSION_TAGS = "SELECT key, value FROM model_version_tags WHERE name = ? AND version = ?"
+_VERSION_ALIASES = "SELECT alias FROM registered_model_aliases WHERE name = ? AND version = ?"
 _SET_MODEL_TAG = (
     "INSERT INTO registered_model_tags (name, key, value) VALUES (?, ?, ?)"
     " ON CONFLICT (name, key) DO UPDATE SET value = excluded.value"

@@ -1,4 +1,6 @@
-"""What runs log, in SQL: metrics, parameters, tags, datasets and models. Everything can be sent again without harm."""
+"""What runs log, in SQL: metrics, parameters, tags, datasets and models. Everything can be sent again
+without harm.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from bis.tracking.model import DatasetInput, Metric, ModelLink, Param
 
 
+MODEL_HISTORY_TAG = "mlflow.log-model.history"
+
+
 class SqlRunData:
     """The part of a store that keeps what runs log."""
 
@@ -36,8 +41,8 @@ class SqlRunData:
     ) -> None:
         """Log all of it or, when anything is refused, nothing.
 
-        ``origin="bis"`` marks parameters that bis logs for a project: the script may log them again with an equal
-        value. Any other second value of a parameter is refused.
+        ``origin="bis"`` marks parameters that bis logs for a project: the script may log them again with an
+        equal value. Any other second value of a parameter is refused.
         """
         for metric in metrics:
             check_metric(metric)
@@ -114,6 +119,22 @@ class SqlRunData:
         with self._db.writing() as connection:
             _link_models(connection, active_run(connection, run_id), "output", models)
 
+    def record_model(self, run_id: str, description: dict[str, object]) -> None:
+        """Add to the run's history of models, the tag in which MLflow 1 and 2 keep it; once, when sent
+        again.
+        """
+        import json  # only for scripts that log models
+
+        with self._db.writing() as connection:
+            number = active_run(connection, run_id)
+            row = connection.execute(
+                "SELECT value FROM tags WHERE run_no = ? AND key = ?", (number, MODEL_HISTORY_TAG)
+            ).fetchone()
+            history = json.loads(row[0]) if row else []
+            if description not in history:
+                history.append(description)
+                connection.execute(SET_TAG, (number, MODEL_HISTORY_TAG, json.dumps(history)))
+
     def metric_history(
         self, run_id: str, key: str, *, max_results: int | None = None, page_token: str | None = None
     ) -> Page[Metric]:
@@ -136,7 +157,8 @@ _ADD_POINT = (
 _SET_LATEST = (  # decided by step, time and value: clients log from several threads, in any order
     "INSERT INTO latest (run_no, key_id, step, timestamp, value, is_nan) VALUES (?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (run_no, key_id) DO UPDATE"
-    " SET step = excluded.step, timestamp = excluded.timestamp, value = excluded.value, is_nan = excluded.is_nan"
+    " SET step = excluded.step, timestamp = excluded.timestamp, value = excluded.value, is_nan ="
+    " excluded.is_nan"
     " WHERE (excluded.step, excluded.timestamp, excluded.value, excluded.is_nan)"
     " > (latest.step, latest.timestamp, latest.value, latest.is_nan)"
 )
@@ -183,7 +205,8 @@ def _log_param(connection: sqlite3.Connection, number: int, run_id: str, param: 
     if logged_by == "bis" and any(same_value(one, param.value) for one in known):
         return
     raise invalid(
-        f"Changing param values is not allowed. Param with key='{param.key}' was already logged with value='{value}'"
+        f"Changing param values is not allowed. Param with key='{param.key}' was already logged with"
+        f" value='{value}'"
         f" for run ID='{run_id}'. Attempted logging new value '{param.value}'."
     )
 

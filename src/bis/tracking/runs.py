@@ -1,5 +1,6 @@
 """Runs in SQL: their life, and reading them with their data."""
 
+# ruff: noqa: S608  values are parameters of the queries; only our own names are put into them
 from __future__ import annotations
 
 import os
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 RUN_NAME_TAG = "mlflow.runName"
 
 _COLUMNS = (
-    "r.run_no, r.run_id, r.name, r.experiment_id, r.user_id, r.status, r.start_time, r.end_time, r.lifecycle_stage,"
+    "r.run_no, r.run_id, r.name, r.experiment_id, r.user_id, r.status, r.start_time, r.end_time,"
+    " r.lifecycle_stage,"
     " r.artifact_uri"
 )
 _CHUNK = 500
@@ -52,11 +54,12 @@ class SqlRuns:
         user_id: str = "",
         start_time: int | None = None,
         tags: Iterable[Tag] = (),
+        run_id: str | None = None,
     ) -> Run:
-        """Begin a run; without a name it is given one of two words."""
+        """Begin a run; without a name it is given one of two words, without an id a random one."""
         words = {tag.key: tag.value for tag in tags}
         name = _name(name, words)
-        run_id, number = os.urandom(16).hex(), experiment_number(experiment_id)
+        run_id, number = run_id or os.urandom(16).hex(), experiment_number(experiment_id)
         with self._db.writing() as connection:
             location = self._artifact_location(connection, number)
             cursor = connection.execute(
@@ -95,13 +98,16 @@ class SqlRuns:
         end_time: int | None = None,
         name: str | None = None,
     ) -> RunInfo:
-        """Change what is given; a status that ends the run sets its end time too, to now when none is given."""
+        """Change what is given; a status that ends the run sets its end time too, to now when none is
+        given.
+        """
         if status is not None and status.is_terminated and end_time is None:
             end_time = now_ms()
         with self._db.writing() as connection:
             number = active_run(connection, run_id)
             connection.execute(
-                "UPDATE runs SET status = coalesce(?, status), end_time = coalesce(?, end_time) WHERE run_no = ?",
+                "UPDATE runs SET status = coalesce(?, status), end_time = coalesce(?, end_time) WHERE run_no"
+                " = ?",
                 (status.value if status else None, end_time, number),
             )
             if name:
@@ -137,7 +143,9 @@ class SqlRuns:
             )
 
     def find_runs(self, prefix: str, *, limit: int = 10) -> list[RunInfo]:
-        """The active runs whose id begins with ``prefix``, or the newest one for ``latest``; the newest first."""
+        """The active runs whose id begins with ``prefix``, or the newest one for ``latest``; the newest
+        first.
+        """
         if prefix == "latest":
             return self._infos(
                 "WHERE r.lifecycle_stage = 'active' ORDER BY r.start_time DESC, r.run_no DESC LIMIT 1"
@@ -146,7 +154,8 @@ class SqlRuns:
         if not prefix or not all(letter in "0123456789abcdef" for letter in prefix):
             return []
         return self._infos(  # a range, so that the index on run_id serves it
-            "WHERE r.run_id >= ? AND r.run_id < ? AND r.lifecycle_stage = 'active' ORDER BY r.start_time DESC LIMIT ?",
+            "WHERE r.run_id >= ? AND r.run_id < ? AND r.lifecycle_stage = 'active' ORDER BY r.start_time"
+            " DESC LIMIT ?",
             (prefix, prefix + "g", limit),
         )
 
@@ -156,8 +165,10 @@ class SqlRuns:
         if experiment_id is not None:
             where, parameters = "AND r.experiment_id = ?", [experiment_number(experiment_id)]
         rows = self._db.rows(
-            f"SELECT {_COLUMNS}, r.experiment, t.key, t.value FROM (SELECT r.*, e.name AS experiment FROM runs r"
-            f" JOIN experiments e ON e.experiment_id = r.experiment_id WHERE r.lifecycle_stage = 'active' {where}"
+            f"SELECT {_COLUMNS}, r.experiment, t.key, t.value FROM (SELECT r.*, e.name AS experiment FROM"
+            f" runs r"
+            f" JOIN experiments e ON e.experiment_id = r.experiment_id WHERE r.lifecycle_stage = 'active'"
+            f" {where}"
             " ORDER BY r.start_time DESC, r.run_no DESC LIMIT ?) r LEFT JOIN tags t ON t.run_no = r.run_no"
             " ORDER BY r.start_time DESC, r.run_no DESC",
             (*parameters, limit),
@@ -173,13 +184,15 @@ class SqlRuns:
         self,
         experiment_ids: Sequence[str] | None = None,
         *,
-        filter: str = "",  # noqa: A002  MLflow's word
+        filter: str = "",
         order_by: Sequence[str] = (),
         max_results: int = 1000,
         page_token: str | None = None,
         view: View = View.ACTIVE_ONLY,
     ) -> Page[Run]:
-        """Runs of these experiments (None: of all) that fulfil the filter, the newest first unless said otherwise."""
+        """Runs of these experiments (None: of all) that fulfil the filter, the newest first unless said
+        otherwise.
+        """
         from bis.tracking.search import compiled, page_offset, paged
 
         query, offset = compiled("runs", filter, order_by), page_offset(page_token)
@@ -192,7 +205,8 @@ class SqlRuns:
             parameters += numbers
         with self._db.reading():
             rows = self._db.rows(
-                f"SELECT {_COLUMNS} FROM runs r {query.joins} WHERE {' AND '.join(part for part in where if part)}"
+                f"SELECT {_COLUMNS} FROM runs r {query.joins} WHERE"
+                f" {' AND '.join(part for part in where if part)}"
                 f" ORDER BY {query.order} LIMIT ? OFFSET ?",
                 (*query.join_parameters, *parameters, max_results + 1, offset),
             )

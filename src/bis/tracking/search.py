@@ -1,9 +1,10 @@
 """From a search to SQL: what each subject can be searched by, the conditions, the order, and the pages.
 
-Semantics are MLflow's: a metric is its latest value, a key that is missing never matches (``!=`` neither), NaN matches
-only ``!=``, and what is missing sorts last in both directions.
+Semantics are MLflow's: a metric is its latest value, a key that is missing never matches (``!=`` neither),
+NaN matches only ``!=``, and what is missing sorts last in both directions.
 """
 
+# ruff: noqa: S608  values are parameters of the queries; only our own names are put into them
 from __future__ import annotations
 
 import base64
@@ -37,7 +38,9 @@ class Query:
 
 @dataclass(frozen=True)
 class Pairs:
-    """A table of keys and values that belongs to a subject; numbers may be NaN, keys may be ids of ``metric_keys``."""
+    """A table of keys and values that belongs to a subject; numbers may be NaN, keys may be ids of
+    ``metric_keys``.
+    """
 
     table: str
     on: str
@@ -53,7 +56,9 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Subject:
-    """Something that can be searched: its attributes by column, and the tables of its tags, parameters, metrics."""
+    """Something that can be searched: its attributes by column, and the tables of its tags, parameters,
+    metrics.
+    """
 
     texts: dict[str, str]
     numbers: dict[str, str]
@@ -80,7 +85,8 @@ _MODEL_TIMES = {
 }
 
 _LATEST_OF_MODELS = (
-    "(SELECT p.* FROM (SELECT q.*, row_number() OVER (PARTITION BY model_id, key ORDER BY step DESC, timestamp DESC)"
+    "(SELECT p.* FROM (SELECT q.*, row_number() OVER (PARTITION BY model_id, key ORDER BY step DESC,"
+    " timestamp DESC)"
     " AS place FROM logged_model_metrics q) p WHERE p.place = 1)"
 )
 

@@ -1,9 +1,11 @@
 """MLflow's search language: from text to comparisons and orders, with a column in every error.
 
 filter     = comparison { "AND" comparison } [ "AND" ]
-comparison = identifier operator value | identifier "IS" ["NOT"] "NULL" | identifier ["NOT"] "IN" "(" value, ... ")"
+comparison = identifier operator value
+           | identifier "IS" [ "NOT" ] "NULL"
+           | identifier [ "NOT" ] "IN" "(" value { "," value } ")"
 order      = identifier [ "ASC" | "DESC" ]
-identifier = [ entity "." ] key                 key: bare, `in backticks` or "in double quotes"
+identifier = [ entity "." ] key            key: bare, `in backticks` or "in double quotes"
 """
 
 from __future__ import annotations
@@ -172,7 +174,7 @@ class _Parser:
             negated = self._accept("NOT")
             if self._accept("NULL"):
                 return ("IS NOT NULL" if negated else "IS NULL"), token.column
-        self._refuse(token.column, f"expected one of {', '.join(OPERATORS)}, found {token.text!r}")
+        return self._refuse(token.column, f"expected one of {', '.join(OPERATORS)}, found {token.text!r}")
 
     def _list(self) -> tuple[str | float, ...]:
         self._expect("(")
@@ -189,7 +191,7 @@ class _Parser:
         if token.kind == "number":
             number = float(token.text)
             return int(token.text) if token.text.lstrip("+-").isdigit() else number
-        self._refuse(token.column, f"expected a number, or a text in quotes, found {token.text!r}")
+        return self._refuse(token.column, f"expected a number, or a text in quotes, found {token.text!r}")
 
     def _take(self, wanted: str) -> _Token:
         if self._next >= len(self._tokens):
@@ -198,11 +200,13 @@ class _Parser:
         return self._tokens[self._next - 1]
 
     def _accept(self, word: str) -> bool:
-        if self._next < len(self._tokens) and self._tokens[self._next].kind in ("word", "mark"):
-            if self._tokens[self._next].text.upper() == word:
-                self._next += 1
-                return True
-        return False
+        if self._next >= len(self._tokens):
+            return False
+        token = self._tokens[self._next]
+        if token.kind not in ("word", "mark") or token.text.upper() != word:
+            return False
+        self._next += 1
+        return True
 
     def _expect(self, mark: str) -> None:
         token = self._take(repr(mark))

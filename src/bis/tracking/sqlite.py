@@ -10,6 +10,7 @@ from bis.tracking.artifacts import SCHEME, ArtifactDirectory, checked_path, copy
 from bis.tracking.database import Database
 from bis.tracking.experiments import SqlExperiments
 from bis.tracking.models import SqlLoggedModels
+from bis.tracking.refusals import invalid
 from bis.tracking.registry import SqlRegistry
 from bis.tracking.run_data import SqlRunData
 from bis.tracking.runs import SqlRuns
@@ -37,12 +38,16 @@ class SqliteStore(SqlExperiments, SqlRuns, SqlRunData, SqlLoggedModels, SqlRegis
         return self._directory(self.run(run_id).info.artifact_uri).resolve(path)
 
     def artifact_location(self, run_id: str) -> str:
-        """The address of the run's artifacts as others can use it: a ``file:`` URI, or where the experiment keeps them."""
+        """The address of the run's artifacts as others can use it: a ``file:`` URI, or where the
+        experiment keeps them.
+        """
         uri = self.run(run_id).info.artifact_uri
         return self.artifact_path(run_id).as_uri() if uri.startswith(SCHEME) else uri
 
     def log_artifact(self, run_id: str, local: Path, path: str | None = None) -> None:
-        """Copy a file into the directory ``path`` of the run's artifacts, or what a directory holds to ``path``."""
+        """Copy a file into the directory ``path`` of the run's artifacts, or what a directory holds to
+        ``path``.
+        """
         directory = self._directory(self.run(run_id).info.artifact_uri)
         directory.add(local, upload_path(local, path))
 
@@ -71,7 +76,9 @@ class SqliteStore(SqlExperiments, SqlRuns, SqlRunData, SqlLoggedModels, SqlRegis
         return destination / path
 
     def model_artifact_uri(self, name: str, version: str) -> str:
-        """Where the files of a registered model's version are; ``version`` is a number, ``@alias``, stage or latest."""
+        """Where the files of a registered model's version are; ``version`` is a number, ``@alias``, stage
+        or latest.
+        """
         if version.startswith("@"):
             found = self.version_by_alias(name, version[1:])
         elif version.isdigit():
@@ -93,10 +100,20 @@ class SqliteStore(SqlExperiments, SqlRuns, SqlRunData, SqlLoggedModels, SqlRegis
         return self.logged_model(model_id).artifact_uri
 
     def _directory(self, uri: str) -> ArtifactDirectory:
-        """The directory that an artifact address names: below the root, or elsewhere on this disk when it says so."""
+        """The directory that an artifact address names: below the root, or elsewhere on this disk when it
+        says so.
+        """
         if uri.startswith(SCHEME):
             return ArtifactDirectory(self.artifacts.resolve(uri[len(SCHEME) :].lstrip("/")))
         return ArtifactDirectory(local_directory(uri))
+
+    def served_directory(self, uri: str) -> ArtifactDirectory:
+        """The directory of an artifact address below the root; a server reads no other, whatever a client
+        says.
+        """
+        if not uri.startswith(SCHEME):
+            raise invalid(f"The artifacts at {uri[:200]!r} are not kept by this server")
+        return self._directory(uri)
 
 
 def local_directory(uri: str) -> Path:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 class Store(Protocol):
     """Experiments, runs, what they log, and their artifacts.
 
-    An id that is not there raises ``RunNotFoundError`` or ``RefusedError``; a store that cannot be reached or written
-    raises ``TrackingError``. ``uri`` is the store's address, without credentials.
+    An id that is not there raises ``RunNotFoundError`` or ``RefusedError``; a store that cannot be reached or
+    written raises ``TrackingError``. ``uri`` is the store's address, without credentials.
     """
 
     uri: str
@@ -47,7 +47,7 @@ class Store(Protocol):
     def search_experiments(
         self,
         *,
-        filter: str = "",  # noqa: A002  MLflow's word
+        filter: str = "",
         order_by: Sequence[str] = (),
         max_results: int = 1000,
         page_token: str | None = None,
@@ -67,7 +67,11 @@ class Store(Protocol):
         user_id: str = "",
         start_time: int | None = None,
         tags: Iterable[Tag] = (),
-    ) -> Run: ...
+        run_id: str | None = None,
+    ) -> Run:
+        """Begin a run. ``run_id`` is the id it gets in the home's own store; a server chooses its own."""
+        ...
+
     def run(self, run_id: str) -> Run: ...
     def update_run(
         self,
@@ -86,7 +90,7 @@ class Store(Protocol):
         self,
         experiment_ids: Sequence[str] | None = None,
         *,
-        filter: str = "",  # noqa: A002  MLflow's word
+        filter: str = "",
         order_by: Sequence[str] = (),
         max_results: int = 1000,
         page_token: str | None = None,

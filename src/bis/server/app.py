@@ -1,0 +1,200 @@
+"""The ASGI application: guards, finds the route, reads the request, and answers in JSON, also when it
+refuses.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+from bis._version import __version__
+from bis.errors import RunNotFoundError, TrackingError
+from bis.server import artifacts, experiments, models, registry, run_data, runs
+from bis.server.encoding import Encoder
+from bis.server.fields import Fields
+from bis.server.guard import Guard
+from bis.server.routes import PREFIX, Call, Routes, Table
+from bis.tracking.refusals import RefusedError, invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bis.server.asgi import Receive, Scope, Send
+    from bis.server.encoding import Json
+    from bis.tracking.sqlite import SqliteStore
+
+MOST_JSON_BYTES = 32 * 2**20
+"""The largest request but for artifacts: the profile of a dataset may have 16 MiB."""
+
+STATUSES = {
+    "RESOURCE_DOES_NOT_EXIST": 404,
+    "ENDPOINT_NOT_FOUND": 404,
+    "RESOURCE_CONFLICT": 409,
+    "TEMPORARILY_UNAVAILABLE": 503,
+    "INTERNAL_ERROR": 500,
+}
+"""Error code -> HTTP status; any other is 400. Clients repeat a request after 429 and 5xx for minutes."""
+
+_SERVER_INFO: Json = {
+    "store_type": "SqlStore",
+    "workspaces_enabled": False,
+    "multipart_uploads_enabled": False,
+    "multipart_downloads_enabled": False,
+}
+_OTHER_ROUTES: Routes = {("GET", "mlflow/server-info"): lambda _: _SERVER_INFO}
+TABLE = Table(
+    experiments.ROUTES,
+    runs.ROUTES,
+    run_data.ROUTES,
+    artifacts.ROUTES,
+    models.ROUTES,
+    registry.ROUTES,
+    _OTHER_ROUTES,
+)
+
+_CLIENT = re.compile(rb"mlflow-python-client/(\d+)\.(\d+)")
+_FIRST_PROXYING_CLIENT = (1, 24)
+_JSON_TYPES = (b"application/json", b"application/json; charset=utf-8")
+
+
+class App:
+    """MLflow's REST protocol over a store.
+
+    ``token``: what every request must carry, as Bearer or as the password of Basic. ``shares_disk``: clients
+    that are too old for ``mlflow-artifacts:`` (before 1.24) get ``file:`` addresses, for a server on their
+    machine.
+    """
+
+    def __init__(self, store: SqliteStore, *, token: str | None = None, shares_disk: bool = False) -> None:
+        self._store = store
+        self._guard = Guard(token)
+        self._encoder = Encoder()
+        self._old_encoder = (
+            Encoder(store.artifacts.root.absolute().as_uri()) if shares_disk else self._encoder
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        try:
+            await self._answer(scope, receive, send)
+        except artifacts.ClientGoneError:
+            return
+        except TrackingError as error:
+            await _refuse(send, error)
+        except Exception:
+            import logging
+
+            logging.getLogger("bis.server").exception("%s %s failed", scope["method"], scope["path"])
+            await _reply(send, 500, _error("INTERNAL_ERROR", "The server failed; this is a defect of bis."))
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method, path = scope["method"], scope["path"]
+        headers = dict(scope["headers"])
+        refusal = self._guard.refusal(path, method, headers)
+        if refusal is not None:
+            status, code, message = refusal
+            await _reply(send, status, _error(code, message))
+            return
+        if path in _TEXTS:
+            await _reply(send, 200, _TEXTS[path], b"text/plain; charset=utf-8")
+            return
+        prefixed = PREFIX.fullmatch(path)
+        rest = prefixed[1] if prefixed else ""
+        if rest.startswith(f"{artifacts.PROXY}/") and method in ("GET", "PUT", "DELETE"):
+            await self._file(method, rest[len(artifacts.PROXY) + 1 :], receive, send)
+            return
+        found = TABLE.find(method, rest)
+        if found is None:
+            await _reply(send, 404, _error("ENDPOINT_NOT_FOUND", f"No endpoint {method} {path[:200]}"))
+            return
+        handler, parts = found
+        fields = await _fields(method, scope["query_string"], headers, receive)
+        reply = handler(Call(self._store, fields, self._encoder_for(headers), parts))
+        await _reply(send, 200, json.dumps(reply, allow_nan=False, separators=(",", ":")).encode())
+
+    async def _file(self, method: str, path: str, receive: Receive, send: Send) -> None:
+        directory = self._store.artifacts
+        if method == "GET":
+            await artifacts.download(directory, path, send)
+            return
+        if method == "PUT":
+            await artifacts.upload(directory, path, receive)
+        else:
+            artifacts.delete(directory, path)
+        await _reply(send, 200, b"{}")
+
+    def _encoder_for(self, headers: Mapping[bytes, bytes]) -> Encoder:
+        client = _CLIENT.match(headers.get(b"user-agent", b""))
+        old = client is not None and (int(client[1]), int(client[2])) < _FIRST_PROXYING_CLIENT
+        return self._old_encoder if old else self._encoder
+
+
+_TEXTS = {"/health": b"OK", "/version": __version__.encode()}
+
+
+async def _fields(method: str, query: bytes, headers: Mapping[bytes, bytes], receive: Receive) -> Fields:
+    if method == "GET":
+        return Fields(parse_qs(query.decode("latin-1"), keep_blank_values=True))
+    body = await _body(receive)
+    if not body and method != "POST":
+        return Fields(parse_qs(query.decode("latin-1"), keep_blank_values=True))
+    if headers.get(b"content-type", b"").lower() not in _JSON_TYPES:
+        raise RefusedError("Bad Request. Content-Type must be application/json.", code="BAD_REQUEST")
+    return Fields(_object(body or b"{}"))
+
+
+async def _body(receive: Receive) -> bytes:
+    parts, size, more = list[bytes](), 0, True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise artifacts.ClientGoneError
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > MOST_JSON_BYTES:
+            raise RefusedError(f"The request has more than {MOST_JSON_BYTES} bytes.", code="BAD_REQUEST")
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+def _object(body: bytes) -> Json:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RefusedError("Bad Request. The body is not JSON.", code="BAD_REQUEST") from error
+    if isinstance(value, str):  # a client may have encoded its JSON twice, which MLflow takes
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            raise RefusedError("Bad Request. The body is not a JSON object.", code="BAD_REQUEST") from error
+    if not isinstance(value, dict):
+        raise invalid("Bad Request. The body is not a JSON object.")
+    return value
+
+
+async def _refuse(send: Send, error: TrackingError) -> None:
+    if isinstance(error, RunNotFoundError):
+        code = "RESOURCE_DOES_NOT_EXIST"
+    else:
+        code = error.code if isinstance(error, RefusedError) else "STORE_FAILED"
+    status = 507 if code == "STORE_FAILED" else STATUSES.get(code, 400)  # 507: clients do not repeat it
+    await _reply(send, status, _error(code, error.message))
+
+
+def _error(code: str, message: str) -> bytes:
+    return json.dumps({"error_code": code, "message": message}).encode()
+
+
+async def _reply(send: Send, status: int, body: bytes, content_type: bytes = b"application/json") -> None:
+    headers = [
+        (b"content-type", content_type),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    if status == 401:
+        headers.append((b"www-authenticate", b'Basic realm="bis"'))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

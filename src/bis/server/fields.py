@@ -1,0 +1,185 @@
+"""What a request asks for: JSON or query fields, checked as they are taken, in the words of MLflow's own
+server.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, TypeVar
+
+from bis.tracking.refusals import invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from enum import Enum
+    from typing import Any, NoReturn
+
+E = TypeVar("E", bound="Enum")
+
+_SEE = "See the API docs for more information about request parameters."
+
+
+class Fields:
+    """The fields of a request, or of an object in it. Those that nobody takes are ignored, as in MLflow.
+
+    Values of a query are texts, so a number or a truth value may come as a text everywhere.
+    """
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+
+    def text(self, name: str, default: str = "") -> str:
+        """A text; ``default`` when it is absent or null."""
+        value = self._values.get(name)
+        if value is None:
+            return default
+        if isinstance(value, list) and value and isinstance(value[-1], str):
+            value = value[-1]  # a query's field that is there several times
+        if not isinstance(value, str):
+            self._refuse(name, value)
+        if "\0" in value or not _is_unicode(value):
+            raise invalid(
+                f"Invalid value for parameter '{name}' supplied: it cannot be stored as text. {_SEE}"
+            )
+        return value
+
+    def required(self, name: str) -> str:
+        """A text that must be there and not be empty."""
+        value = self.text(name)
+        if not value:
+            raise _missing(name)
+        return value
+
+    def run_id(self) -> str:
+        """The run: clients send ``run_id``, old ones ``run_uuid``."""
+        return self.text("run_id") or self.text("run_uuid") or self.required("run_id")
+
+    def integer(self, name: str, default: int | None = None) -> int | None:
+        """A whole number of 64 bits; ``default`` when it is absent or null."""
+        value = self._values.get(name)
+        if isinstance(value, list) and value:
+            value = value[-1]
+        if value is None:
+            return default
+        number = _integer(value)
+        if number is None or not -(2**63) <= number < 2**63:
+            self._refuse(name, value)
+        return number
+
+    def whole(self, name: str, default: int) -> int:
+        """A whole number, with a default that is one."""
+        value = self.integer(name, default)
+        return default if value is None else value
+
+    def required_integer(self, name: str) -> int:
+        """A whole number that must be there."""
+        value = self.integer(name)
+        if value is None:
+            raise _missing(name)
+        return value
+
+    def required_number(self, name: str) -> float:
+        """A number that must be there; NaN and the infinities come as texts."""
+        value = self._values.get(name)
+        if value is None:
+            raise _missing(name)
+        if isinstance(value, str):
+            try:
+                return float(value)  # reads NaN, Infinity and -Infinity too
+            except ValueError:
+                self._refuse(name, value)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self._refuse(name, value)
+        try:
+            return float(value)
+        except OverflowError:
+            self._refuse(name, value)
+
+    def boolean(self, name: str) -> bool:
+        """A truth value; false when it is absent."""
+        value = self._values.get(name)
+        if isinstance(value, list) and value:
+            value = value[-1]
+        if value is None:
+            return False
+        if value in (True, "true", "True"):
+            return True
+        if value in (False, "false", "False"):
+            return False
+        return self._refuse(name, value)
+
+    def texts(self, name: str) -> list[str]:
+        """A list of texts; empty when it is absent."""
+        value = self._values.get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            self._refuse(name, value)
+        return value
+
+    def objects(self, name: str) -> list[Fields]:
+        """A list of objects; empty when it is absent."""
+        value = self._values.get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            self._refuse(name, value)
+        return [Fields(item) for item in value]
+
+    def nested(self, name: str) -> Fields:
+        """An object that must be there."""
+        value = self._values.get(name)
+        if value is None:
+            raise _missing(name)
+        if not isinstance(value, dict):
+            self._refuse(name, value)
+        return Fields(value)
+
+    def choice(self, name: str, choices: type[E], default: E) -> E:
+        """One of an enumeration's names."""
+        value = self.text(name)
+        if not value:
+            return default
+        if value not in choices.__members__:
+            self._refuse(name, value)
+        return choices[value]
+
+    def max_results(self, default: int, most: int) -> int:
+        """How many results are wanted, in bounds."""
+        number = self.integer("max_results")
+        if number is None:
+            return default
+        if not 1 <= number <= most:
+            raise invalid(
+                f"Invalid value {number} for parameter 'max_results' supplied. It must be at least 1 and at"
+                f" most {most}."
+            )
+        return number
+
+    def _refuse(self, name: str, value: object) -> NoReturn:
+        shown = json.dumps(value, default=str)
+        raise invalid(f"Invalid value {shown[:200]} for parameter '{name}' supplied. {_SEE}")
+
+
+def _missing(name: str) -> Exception:
+    return invalid(f"Missing value for required parameter '{name}'. {_SEE}")
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether the text can be written as UTF-8; JSON can hold halves of surrogate pairs."""
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _integer(value: object) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and len(value) < 25:
+        try:
+            return int(value)
+        except ValueError:
+            return None
+    return None

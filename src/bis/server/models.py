@@ -1,0 +1,110 @@
+"""Logged models of MLflow 3, over REST."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bis.server.encoding import files, page
+from bis.server.experiments import tags_of
+from bis.tracking.limits import MODEL_TAG_LENGTH, PARAM_LENGTH, check_length
+from bis.tracking.model import Param
+
+if TYPE_CHECKING:
+    from bis.server.encoding import Json
+    from bis.server.fields import Fields
+    from bis.server.routes import Call, Routes
+    from bis.tracking.model import Tag
+
+
+def _tags(fields: Fields) -> list[Tag]:
+    tags = tags_of(fields)
+    for tag in tags:
+        check_length(tag.value, MODEL_TAG_LENGTH, "Logged model tag value")
+    return tags
+
+
+def _params(fields: Fields) -> list[Param]:
+    params = [Param(item.required("key"), item.text("value")) for item in fields.objects("params")]
+    for param in params:
+        check_length(param.value, PARAM_LENGTH, "Param value")
+    return params
+
+
+def _create(call: Call) -> Json:
+    fields = call.fields
+    model = call.store.create_logged_model(
+        fields.required("experiment_id"),
+        name=fields.text("name"),
+        model_type=fields.text("model_type"),
+        source_run_id=fields.text("source_run_id"),
+        params=_params(fields),
+        tags=_tags(fields),
+    )
+    return {"model": call.encoder.logged_model(model)}
+
+
+def _get(call: Call) -> Json:
+    return {"model": call.encoder.logged_model(call.store.logged_model(call.parts[0]))}
+
+
+def _finish(call: Call) -> Json:
+    model = call.store.finish_logged_model(call.parts[0], call.fields.required("status"))
+    return {"model": call.encoder.logged_model(model)}
+
+
+def _delete(call: Call) -> Json:
+    call.store.delete_logged_model(call.parts[0])
+    return {}
+
+
+def _search(call: Call) -> Json:
+    found = call.store.search_logged_models(
+        call.fields.texts("experiment_ids"),
+        filter=call.fields.text("filter"),
+        order_by=[_order(item) for item in call.fields.objects("order_by")],
+        max_results=call.fields.max_results(100, 1000),
+        page_token=call.fields.text("page_token"),
+    )
+    return page("models", [call.encoder.logged_model(model) for model in found.items], found)
+
+
+def _order(fields: Fields) -> str:
+    """An entry of ``order_by``, which is an object here, in the words of the search language."""
+    descending = fields.text("ascending") == "false" or not fields.boolean("ascending")
+    return f"{fields.required('field_name')} {'DESC' if descending else 'ASC'}"
+
+
+def _set_tags(call: Call) -> Json:
+    model = call.store.set_logged_model_tags(call.parts[0], _tags(call.fields))
+    return {"model": call.encoder.logged_model(model)}
+
+
+def _delete_tag(call: Call) -> Json:
+    call.store.delete_logged_model_tag(call.parts[0], call.parts[1])
+    return {}
+
+
+def _log_params(call: Call) -> Json:
+    call.store.log_logged_model_params(call.parts[0], _params(call.fields))
+    return {}
+
+
+def _artifacts(call: Call) -> Json:
+    model = call.store.logged_model(call.parts[0])
+    found = call.store.served_directory(model.artifact_uri).listing(
+        call.fields.text("artifact_directory_path")
+    )
+    return {"root_uri": call.encoder.address(model.artifact_uri), "files": files(found)}
+
+
+ROUTES: Routes = {
+    ("POST", "mlflow/logged-models"): _create,
+    ("POST", "mlflow/logged-models/search"): _search,
+    ("GET", "mlflow/logged-models/*"): _get,
+    ("PATCH", "mlflow/logged-models/*"): _finish,
+    ("DELETE", "mlflow/logged-models/*"): _delete,
+    ("PATCH", "mlflow/logged-models/*/tags"): _set_tags,
+    ("DELETE", "mlflow/logged-models/*/tags/*"): _delete_tag,
+    ("POST", "mlflow/logged-models/*/params"): _log_params,
+    ("GET", "mlflow/logged-models/*/artifacts/directories"): _artifacts,
+}

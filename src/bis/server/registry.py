@@ -1,0 +1,186 @@
+"""The model registry over REST."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bis.server.encoding import model_version, page, registered_model
+from bis.server.experiments import tags_of
+from bis.tracking.refusals import invalid
+
+if TYPE_CHECKING:
+    from bis.server.encoding import Json
+    from bis.server.routes import Call, Routes
+
+
+def _name(call: Call) -> str:
+    return call.fields.required("name")
+
+
+def _version(call: Call) -> int:
+    text = call.fields.required("version")
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise invalid(f"Model version must be an integer, got '{text[:100]}'")
+    return int(text)
+
+
+def _create(call: Call) -> Json:
+    model = call.store.create_registered_model(
+        _name(call), description=call.fields.text("description"), tags=tags_of(call.fields)
+    )
+    return {"registered_model": registered_model(model)}
+
+
+def _get(call: Call) -> Json:
+    return {"registered_model": registered_model(call.store.registered_model(_name(call)))}
+
+
+def _rename(call: Call) -> Json:
+    model = call.store.rename_registered_model(_name(call), call.fields.required("new_name"))
+    return {"registered_model": registered_model(model)}
+
+
+def _update(call: Call) -> Json:
+    model = call.store.describe_registered_model(_name(call), call.fields.text("description"))
+    return {"registered_model": registered_model(model)}
+
+
+def _delete(call: Call) -> Json:
+    call.store.delete_registered_model(_name(call))
+    return {}
+
+
+def _search(call: Call) -> Json:
+    found = call.store.search_registered_models(
+        filter=call.fields.text("filter"),
+        order_by=call.fields.texts("order_by"),
+        max_results=call.fields.max_results(100, 1000),
+        page_token=call.fields.text("page_token"),
+    )
+    return page("registered_models", [registered_model(model) for model in found.items], found)
+
+
+def _set_tag(call: Call) -> Json:
+    call.store.set_registered_model_tag(_name(call), call.fields.required("key"), call.fields.text("value"))
+    return {}
+
+
+def _delete_tag(call: Call) -> Json:
+    call.store.delete_registered_model_tag(_name(call), call.fields.required("key"))
+    return {}
+
+
+def _set_alias(call: Call) -> Json:
+    call.store.set_alias(_name(call), call.fields.required("alias"), _version(call))
+    return {}
+
+
+def _delete_alias(call: Call) -> Json:
+    call.store.delete_alias(_name(call), call.fields.required("alias"))
+    return {}
+
+
+def _by_alias(call: Call) -> Json:
+    return {
+        "model_version": model_version(
+            call.store.version_by_alias(_name(call), call.fields.required("alias"))
+        )
+    }
+
+
+def _latest(call: Call) -> Json:
+    call.store.registered_model(_name(call))
+    found = call.store.latest_versions(_name(call), call.fields.texts("stages"))
+    return {"model_versions": [model_version(version) for version in found]}
+
+
+def _create_version(call: Call) -> Json:
+    fields = call.fields
+    version = call.store.create_model_version(
+        _name(call),
+        fields.required("source"),
+        run_id=fields.text("run_id"),
+        run_link=fields.text("run_link"),
+        model_id=fields.text("model_id"),
+        description=fields.text("description"),
+        tags=tags_of(fields),
+    )
+    return {"model_version": model_version(version)}
+
+
+def _get_version(call: Call) -> Json:
+    return {"model_version": model_version(call.store.model_version(_name(call), _version(call)))}
+
+
+def _update_version(call: Call) -> Json:
+    version = call.store.describe_model_version(_name(call), _version(call), call.fields.text("description"))
+    return {"model_version": model_version(version)}
+
+
+def _transition(call: Call) -> Json:
+    version = call.store.transition_model_version(
+        _name(call),
+        _version(call),
+        call.fields.required("stage"),
+        archive_existing=call.fields.boolean("archive_existing_versions"),
+    )
+    return {"model_version": model_version(version)}
+
+
+def _delete_version(call: Call) -> Json:
+    call.store.delete_model_version(_name(call), _version(call))
+    return {}
+
+
+def _search_versions(call: Call) -> Json:
+    found = call.store.search_model_versions(
+        filter=call.fields.text("filter"),
+        order_by=call.fields.texts("order_by"),
+        max_results=call.fields.max_results(10_000, 200_000),
+        page_token=call.fields.text("page_token"),
+    )
+    return page("model_versions", [model_version(version) for version in found.items], found)
+
+
+def _download_uri(call: Call) -> Json:
+    uri = call.store.model_artifact_uri(_name(call), str(_version(call)))
+    return {"artifact_uri": call.encoder.address(uri)}
+
+
+def _set_version_tag(call: Call) -> Json:
+    call.store.set_model_version_tag(
+        _name(call), _version(call), call.fields.required("key"), call.fields.text("value")
+    )
+    return {}
+
+
+def _delete_version_tag(call: Call) -> Json:
+    call.store.delete_model_version_tag(_name(call), _version(call), call.fields.required("key"))
+    return {}
+
+
+ROUTES: Routes = {
+    ("POST", "mlflow/registered-models/create"): _create,
+    ("GET", "mlflow/registered-models/get"): _get,
+    ("POST", "mlflow/registered-models/rename"): _rename,
+    ("PATCH", "mlflow/registered-models/update"): _update,
+    ("DELETE", "mlflow/registered-models/delete"): _delete,
+    ("GET", "mlflow/registered-models/search"): _search,
+    ("GET", "mlflow/registered-models/list"): _search,  # MLflow 1.x
+    ("POST", "mlflow/registered-models/set-tag"): _set_tag,
+    ("DELETE", "mlflow/registered-models/delete-tag"): _delete_tag,
+    ("POST", "mlflow/registered-models/alias"): _set_alias,
+    ("DELETE", "mlflow/registered-models/alias"): _delete_alias,
+    ("GET", "mlflow/registered-models/alias"): _by_alias,
+    ("POST", "mlflow/registered-models/get-latest-versions"): _latest,
+    ("GET", "mlflow/registered-models/get-latest-versions"): _latest,
+    ("POST", "mlflow/model-versions/create"): _create_version,
+    ("GET", "mlflow/model-versions/get"): _get_version,
+    ("PATCH", "mlflow/model-versions/update"): _update_version,
+    ("POST", "mlflow/model-versions/transition-stage"): _transition,
+    ("DELETE", "mlflow/model-versions/delete"): _delete_version,
+    ("GET", "mlflow/model-versions/search"): _search_versions,
+    ("GET", "mlflow/model-versions/get-download-uri"): _download_uri,
+    ("POST", "mlflow/model-versions/set-tag"): _set_version_tag,
+    ("DELETE", "mlflow/model-versions/delete-tag"): _delete_version_tag,
+}

@@ -1,0 +1,127 @@
+"""What runs log, over REST."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from bis.server.encoding import metric, page
+from bis.server.experiments import tags_of
+from bis.tracking.limits import check_batch, check_dataset
+from bis.tracking.model import Dataset, DatasetInput, Metric, ModelLink, Param, Tag
+from bis.tracking.refusals import invalid
+
+if TYPE_CHECKING:
+    from bis.server.encoding import Json
+    from bis.server.fields import Fields
+    from bis.server.routes import Call, Routes
+
+
+def _metric(fields: Fields) -> Metric:
+    return Metric(
+        fields.required("key"),
+        fields.required_number("value"),
+        fields.required_integer("timestamp"),
+        fields.whole("step", 0),
+        fields.text("model_id"),
+        fields.text("dataset_name"),
+        fields.text("dataset_digest"),
+    )
+
+
+def _log(call: Call, metrics: list[Metric], params: list[Param], tags: list[Tag]) -> Json:
+    check_batch(metrics, params, tags)
+    call.store.log_batch(call.fields.run_id(), metrics, params, tags)
+    return {}
+
+
+def _log_metric(call: Call) -> Json:
+    return _log(call, [_metric(call.fields)], [], [])
+
+
+def _log_param(call: Call) -> Json:
+    return _log(call, [], [Param(call.fields.required("key"), call.fields.text("value"))], [])
+
+
+def _set_tag(call: Call) -> Json:
+    return _log(call, [], [], [Tag(call.fields.required("key"), call.fields.text("value"))])
+
+
+def _log_batch(call: Call) -> Json:
+    return _log(
+        call,
+        [_metric(item) for item in call.fields.objects("metrics")],
+        [Param(item.required("key"), item.text("value")) for item in call.fields.objects("params")],
+        tags_of(call.fields),
+    )
+
+
+def _delete_tag(call: Call) -> Json:
+    call.store.delete_tag(call.fields.run_id(), call.fields.required("key"))
+    return {}
+
+
+def _log_inputs(call: Call) -> Json:
+    datasets = [_dataset_input(item) for item in call.fields.objects("datasets")]
+    for used in datasets:
+        check_dataset(used)
+    models = [ModelLink(item.required("model_id")) for item in call.fields.objects("models")]
+    call.store.log_inputs(call.fields.run_id(), datasets, models)
+    return {}
+
+
+def _dataset_input(fields: Fields) -> DatasetInput:
+    dataset = fields.nested("dataset")
+    return DatasetInput(
+        Dataset(
+            dataset.required("name"),
+            dataset.required("digest"),
+            dataset.required("source_type"),
+            dataset.required("source"),
+            dataset.text("schema") or None,
+            dataset.text("profile") or None,
+        ),
+        tuple(tags_of(fields)),
+    )
+
+
+def _log_outputs(call: Call) -> Json:
+    models = [
+        ModelLink(item.required("model_id"), item.whole("step", 0)) for item in call.fields.objects("models")
+    ]
+    call.store.log_outputs(call.fields.run_id(), models)
+    return {}
+
+
+def _log_model(call: Call) -> Json:
+    try:
+        description = json.loads(call.fields.required("model_json"))
+    except (ValueError, RecursionError) as error:
+        raise invalid("Malformed model info: it is not JSON.") from error
+    if not isinstance(description, dict):
+        raise invalid("Malformed model info: it is not a JSON object.")
+    call.store.record_model(call.fields.run_id(), description)
+    return {}
+
+
+def _history(call: Call) -> Json:
+    found = call.store.metric_history(
+        call.fields.run_id(),
+        call.fields.required("metric_key"),
+        max_results=call.fields.max_results(0, 2**31) or None,
+        page_token=call.fields.text("page_token"),
+    )
+    return page("metrics", [metric(point) for point in found.items], found)
+
+
+ROUTES: Routes = {
+    ("POST", "mlflow/runs/log-metric"): _log_metric,
+    ("POST", "mlflow/runs/log-parameter"): _log_param,
+    ("POST", "mlflow/runs/log-batch"): _log_batch,
+    ("POST", "mlflow/runs/set-tag"): _set_tag,
+    ("POST", "mlflow/runs/delete-tag"): _delete_tag,
+    ("POST", "mlflow/runs/log-inputs"): _log_inputs,
+    ("POST", "mlflow/runs/outputs"): _log_outputs,
+    ("POST", "mlflow/runs/log-model"): _log_model,
+    ("GET", "mlflow/metrics/get-history"): _history,
+}

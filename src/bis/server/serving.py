@@ -1,0 +1,98 @@
+"""Serves an ASGI application on a socket that listens already, with uvicorn's HTTP protocol on asyncio.
+
+uvicorn's own ``Server`` looks every 100 ms whether to stop, takes another 100 ms to do so, and installs
+signal handlers; a run that is over must not wait for that. So only its protocol is used, and the stop is an
+event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+if TYPE_CHECKING:
+    import socket
+
+    from bis.server.app import App
+
+_KEEP_ALIVE_S = (
+    3600  # a script may compute for long between two metrics; a closed connection costs it a retry
+)
+_GRACE_S = 5.0
+_LAST_ROUNDS = (
+    8  # of the loop, in which connections pending in the kernel are accepted and their requests begun
+)
+
+
+class _QuietProtocol(HttpToolsProtocol):
+    """uvicorn's protocol without its logs, which would mix with the output of the run."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.logger = _SILENT
+        self.access_log = False
+
+
+_SILENT = logging.Logger("bis.server.protocol", logging.CRITICAL + 1)
+
+
+class Serving:
+    """The event loop of one server; made in the thread that runs it."""
+
+    def __init__(self, app: App, listener: socket.socket) -> None:
+        self._listener = listener
+        self._state = ServerState()
+        self._config = Config(
+            app,
+            http=_QuietProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            interface="asgi3",
+        )
+        self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(lambda *_: None)  # a client that breaks off is no news
+        self._stop = asyncio.Event()
+
+    def run(self) -> None:
+        """Serve until ``stop``."""
+        try:
+            self._loop.run_until_complete(self._serve())
+        finally:
+            self._loop.close()
+
+    def stop(self) -> None:
+        """Ask the loop, from another thread, to finish what it has accepted and to end."""
+        try:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        except RuntimeError:
+            return  # it has ended by itself
+
+    async def _serve(self) -> None:
+        self._config.load()
+        server = await self._loop.create_server(self._protocol, sock=self._listener)
+        await self._stop.wait()
+        for _ in range(_LAST_ROUNDS):
+            await asyncio.sleep(0)
+        server.close()
+        await self._finish()
+
+    def _protocol(self) -> asyncio.Protocol:
+        return _QuietProtocol(config=self._config, server_state=self._state, app_state={}, _loop=self._loop)
+
+    async def _finish(self) -> None:
+        """Let requests that have begun be answered, for a few seconds at most."""
+        for connection in list(self._state.connections):
+            connection.shutdown()
+        if self._state.tasks:
+            await asyncio.wait(list(self._state.tasks), timeout=_GRACE_S)
+        for connection in list(self._state.connections):
+            connection.shutdown()
+        await asyncio.sleep(0)
