@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bis.errors import ParameterError, ProjectError
 from bis.projects import shell, template
+from bis.projects.quoting import quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,7 +46,7 @@ def _with_extra(filled: shell.Filled, extra: Sequence[tuple[str, str]]) -> str:
             f"{extra[0][0]!r} is not declared and cannot be appended, because the command {filled.open_end}",
             hint="Declare it under 'parameters' and use its placeholder in the command.",
         )
-    words = [f"--{shell.quote(name)} {shell.quote(value)}" for name, value in extra]
+    words = [f"--{quote(name)} {quote(value)}" for name, value in extra]
     return " ".join([_without_last_newline(filled.command), *words])
 
 

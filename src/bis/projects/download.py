@@ -66,7 +66,7 @@ def shown(uri: str) -> str:
 
 
 def file_name(path: str) -> str:
-    """The last part of a URI's path as a name that stays in its directory; ``download`` when there is none."""
+    """The last part of a URI's path as a name that stays in its directory; else ``download``."""
     name = path.rstrip("/").rpartition("/")[2].replace("\0", "")
     return name if name not in ("", ".", "..") else "download"
 

@@ -70,7 +70,7 @@ class EntryPoint:
         return Binding(self.name, command, parameters, extra, local, downloads, warnings)
 
     def locate(self, text: str) -> Position | None:
-        """The line of the command that holds ``text``, looked up in the file; else the command's first line."""
+        """The line of the command that holds ``text``, looked up in the file; else its first line."""
         where = self.command_position
         if where is None:
             return self.position

@@ -1,4 +1,4 @@
-"""The environment that an MLproject file declares: one of ``docker_env``, ``python_env``, ``conda_env``, or none.
+"""The environment that an MLproject file declares: ``docker_env``, ``python_env``, ``conda_env`` or none.
 
 What is found by convention when none is declared (``python_env.yaml``, ``conda.yaml``, ...) is not looked
 at here.

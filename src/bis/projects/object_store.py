@@ -89,7 +89,7 @@ def _s3_config(environ: Mapping[str, str]) -> S3Config:
     names = ("MLFLOW_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
     endpoint = next((environ[name] for name in names if environ.get(name)), None)
     if endpoint:
-        config.update(endpoint=endpoint, virtual_hosted_style_request=False)
+        config.update({"endpoint": endpoint, "virtual_hosted_style_request": False})
     if not any(environ.get(name) for name in _AWS_VARIABLES):
         config.update(cast("S3Config", _aws_profile(environ)))
     return config

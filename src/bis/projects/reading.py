@@ -67,7 +67,7 @@ class Value:
         return None if value is None else str(value)
 
     def entries(self, warn: Warn) -> dict[str, Entry]:
-        """The pairs of a mapping by key, merges (``<<``) resolved; of a repeated key the last, and a warning."""
+        """The pairs of a mapping by key, merges (``<<``) resolved; of a repeated key the last."""
         return self.document.entries(self.node, warn)
 
     def items(self) -> list[Value]:

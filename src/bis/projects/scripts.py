@@ -1,4 +1,4 @@
-"""Scripts as entry points: a ``.py``, ``.sh`` or ``.R`` file of the project, named in place of an entry point."""
+"""Scripts as entry points: a ``.py``, ``.sh`` or ``.R`` file named in place of an entry point."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pathlib import Path, PurePosixPath
 
 from bis.errors import ProjectError
 from bis.projects.entry_points import EntryPoint
-from bis.projects.shell import quote
+from bis.projects.quoting import quote
 
 SUFFIXES = (".py", ".sh", ".R")
 
 
 def script_entry_point(directory: Path, name: str) -> EntryPoint | None:
-    """The entry point that runs the script ``name``; None when it is no script's name or no such file is there.
+    """The entry point that runs the script ``name``; None when no such script is there.
 
     Raises ProjectError for a path that leaves the project directory.
     """

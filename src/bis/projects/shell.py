@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from bis.errors import ParameterError
+from bis.projects.heredoc import Heredoc, heredoc_at
+from bis.projects.quoting import WRITERS, escape, is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,26 +24,29 @@ if TYPE_CHECKING:
 
 MARK = "\0"  # stands for a placeholder in the text; no command can hold it
 
-_PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)  # the characters that shlex.quote leaves alone
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_NAME_GOES_ON = re.compile(r"[A-Za-z0-9_]")
 _CASE = re.compile(r"case\s")
-_HEREDOC = re.compile(r"<<(-?)[ \t]*((?:\\.|'[^'\n]*'|\"[^\"\n]*\"|[^\s;&|<>()'\"\\`])+)")
 _BEFORE_A_WORD = frozenset(" \t\n;&|()<>")
 
 
 @dataclass
 class _Frame:
-    """One level of nesting; ``depth`` counts open parentheses, the rest belongs to here-documents."""
+    """One level of nesting; ``depth`` counts open parentheses."""
 
     kind: Kind
     start: int
     depth: int = 0
     substitution: bool = False
-    delimiter: str = ""
-    strips_tabs: bool = False
-    literal: bool = False
-    body: int = 0
+
+
+@dataclass(frozen=True)
+class _Body:
+    """The body of a here-document: where it ends in the text, and where it begins in the output."""
+
+    heredoc: Heredoc
+    level: int
+    end: int
+    begin: int
 
 
 @dataclass(frozen=True)
@@ -50,13 +55,6 @@ class Filled:
 
     command: str
     open_end: str | None
-
-
-def quote(text: str) -> str:
-    """One bash word that reads as ``text``: what ``shlex.quote`` returns, without importing it."""
-    if _PLAIN.fullmatch(text):
-        return text
-    return "'" + text.replace("'", "'\"'\"'") + "'"
 
 
 def fill(text: str, values: Sequence[tuple[str, str]]) -> Filled:
@@ -76,7 +74,8 @@ class _Scanner:
         self.at = 0
         self.out: list[str] = []
         self.frames: list[_Frame] = [_Frame("code", 0)]
-        self.waiting: list[_Frame] = []  # here-documents whose body begins after this line
+        self.waiting: list[Heredoc] = []  # their bodies begin after this line
+        self.bodies: list[_Body] = []  # that we are in, the outermost first
         self.in_doubt = False
         self.escaped_until = -1
         self.heredoc_end = -1
@@ -84,13 +83,14 @@ class _Scanner:
     def run(self) -> None:
         while self.at < len(self.text):
             char = self.text[self.at]
+            if self.leave_heredoc():
+                continue
             if char == MARK:
                 self.place(*next(self.values))
                 self.at += 1
             else:
                 _READERS[self.frames[-1].kind](self, char)
-        while self.frames[-1].kind == "heredoc":
-            self.close_heredoc()
+        self.leave_heredoc()
 
     def open_end(self) -> str | None:
         if self.frames[-1].kind == "comment":
@@ -129,29 +129,28 @@ class _Scanner:
     # Placing a value
 
     def place(self, name: str, value: str) -> None:
-        if _PLAIN.fullmatch(value):
+        if is_plain(value):
             self.out.append(value)
             return
-        if self.in_doubt or self._is_unquotable():
+        if self.in_doubt or self.has("brace", "arithmetic"):
             raise _not_plain(name)
-        frame = self.frames[-1]
-        if frame.kind == "heredoc" and frame.strips_tabs and "\t" in value:
+        written = self.written(name, value)
+        # $ too: bash looks for $( in "`...`" before it looks at the quotes between the backticks
+        self.out.append(escape(written) if self.has("ticks") else written)
+
+    def written(self, name: str, value: str) -> str:
+        kind = self.frames[-1].kind
+        if not self.bodies:
+            return WRITERS[kind](value)
+        heredoc = self.bodies[-1].heredoc
+        if kind != "heredoc" and "\n" in value:
+            raise _not_plain(name)  # the body is read by lines before what it nests is read
+        if heredoc.strips_tabs and "\t" in value:
             raise ParameterError(
                 f"the value of {name!r} holds a tab, which a here-document that begins with <<- takes away",
                 hint="Write << instead of <<- in the command.",
             )
-        quoted = _QUOTERS["literal" if frame.literal else frame.kind](value)
-        if self.has("ticks"):
-            quoted = quoted.replace("\\", "\\\\").replace("`", "\\`")
-        self.out.append(quoted)
-
-    def _is_unquotable(self) -> bool:
-        for frame in reversed(self.frames):
-            if frame.kind in ("brace", "arithmetic"):
-                return True
-            if frame.kind in ("code", "ticks"):
-                return False
-        return False
+        return WRITERS["literal" if heredoc.literal else kind](value)
 
     # What reads the same in several places
 
@@ -161,13 +160,15 @@ class _Scanner:
             return
         if self.has("ticks") and self.text[self.at + 1 : self.at + 2] == "`":
             self.in_doubt = True  # a backtick within backticks
+        if self.ahead("\\\n") and self.text[self.at - 1 : self.at] in ("<", "("):
+            self.in_doubt = True  # an operator that goes on in the next line
         self.take(2)
         self.escaped_until = self.at
 
     def backslash_before_value(self) -> None:
         """The backslash would escape the first character of our quoting: resolve it first."""
         name, value = next(self.values)
-        if _PLAIN.fullmatch(value):
+        if is_plain(value):
             self.take(1)
         elif self.has("ticks"):
             raise _not_plain(name)
@@ -194,6 +195,7 @@ class _Scanner:
         elif name := _NAME.match(self.text, self.at + 1):
             self.variable(name.group())
         else:
+            self.in_doubt |= following == "\\"  # what follows could become $'...' or $(
             self.take(2 if following and following in "$?!#@*-0123456789" else 1)
 
     def variable(self, name: str) -> None:
@@ -238,7 +240,7 @@ class _Scanner:
             self.heredoc_operator()
         elif char == "\n":
             self.take(1)
-            self.open_heredoc()
+            self.enter_heredoc()
         else:
             self.ordinary()
 
@@ -260,49 +262,53 @@ class _Scanner:
             self.take(1)
 
     def heredoc_operator(self) -> None:
-        found = None if self.ahead("<<<") else _HEREDOC.match(self.text, self.at)
+        heredoc = heredoc_at(self.text, self.at)
         if self.ahead("<<<"):
             self.take(3)
-            return
-        if found is None or MARK in found.group() or self.has("ticks"):
+        elif heredoc is None or MARK in heredoc.operator or self.has("ticks"):
             self.in_doubt = True
             self.take(2)
-            return
-        word = found.group(2)
-        delimiter = re.sub(r"\\(.)|['\"]", r"\1", word)
-        frame = _Frame("heredoc", 0, delimiter=delimiter, strips_tabs=bool(found.group(1)))
-        frame.literal = word != delimiter
-        self.waiting.append(frame)
-        self.take(len(found.group()))
+        else:
+            self.waiting.append(heredoc)
+            self.take(len(heredoc.operator))
 
-    def open_heredoc(self) -> None:
+    def enter_heredoc(self) -> None:
         if self.waiting:
-            frame = self.waiting.pop(0)
-            frame.start, frame.body = self.at, len(self.out)
-            self.frames.append(frame)
+            heredoc = self.waiting.pop(0)
+            end = heredoc.end(self.text, self.at)
+            lines = self.text[self.at : end].split("\n")
+            self.in_doubt |= any(
+                heredoc.may_end(line) for line in [*lines, self.text[end:].split("\n", 1)[0]]
+            )
+            self.bodies.append(_Body(heredoc, len(self.frames), end, len(self.out)))
+            self.frames.append(_Frame("heredoc", self.at))
 
-    def close_heredoc(self) -> None:
-        frame = self.frames.pop()
-        for line in "".join(self.out[frame.body :]).split("\n"):
-            if (line.lstrip("\t") if frame.strips_tabs else line) == frame.delimiter:
-                raise ParameterError(
-                    f"a value holds the line {frame.delimiter!r}, which ends the here-document of the command",
-                    hint="Use another delimiter after << in the command.",
-                )
+    def leave_heredoc(self) -> bool:
+        """At the end of a body: bash finds it by lines, whatever the body nests."""
+        ended = next((body for body in self.bodies if self.at >= body.end), None)
+        if ended is None:
+            return False
+        self.check_heredoc(ended)
+        self.in_doubt |= ended.level < len(self.frames) - 1 or self.at > ended.end
+        del self.frames[ended.level :]
+        del self.bodies[self.bodies.index(ended) :]
+        self.take(len(self.text[self.at :].split("\n", 1)[0]))
+        self.heredoc_end = self.at
+        if self.waiting and self.at < len(self.text):
+            self.take(1)
+            self.enter_heredoc()
+        return True
+
+    def check_heredoc(self, body: _Body) -> None:
+        lines = "".join(self.out[body.begin :]).split("\n")
+        if any(body.heredoc.is_end(line) for line in lines):
+            raise ParameterError(
+                f"a value holds the line {body.heredoc.delimiter!r}, which ends the command's here-document",
+                hint="Use another delimiter after << in the command.",
+            )
 
     def read_heredoc(self, char: str) -> None:
-        frame = self.frames[-1]
-        if self.at == frame.start or self.text[self.at - 1] == "\n":
-            line = self.text[self.at :].split("\n", 1)[0]
-            bare = line.lstrip("\t") if frame.strips_tabs else line
-            self.in_doubt |= bare.startswith(f"{frame.delimiter})")
-            if bare == frame.delimiter:
-                self.close_heredoc()
-                self.take(len(line))
-                self.heredoc_end = self.at
-                self.open_next_heredoc()
-                return
-        if frame.literal or char not in "\\$`":
+        if self.bodies[-1].heredoc.literal or char not in "\\$`":
             self.take(1)
         elif char == "\\":
             self.backslash()
@@ -310,11 +316,6 @@ class _Scanner:
             self.dollar()
         else:
             self.tick()
-
-    def open_next_heredoc(self) -> None:
-        if self.waiting and self.at < len(self.text):
-            self.take(1)
-            self.open_heredoc()
 
     def read_single(self, char: str) -> None:
         self.in_doubt |= char == "`" and self.has("ticks")
@@ -401,26 +402,6 @@ _READERS: dict[Kind, Callable[[_Scanner, str], None]] = {
     "arithmetic": _Scanner.read_arithmetic,
     "comment": _Scanner.read_comment,
     "heredoc": _Scanner.read_heredoc,
-}
-
-
-def _within_double(value: str) -> str:
-    return re.sub(r'([\\"$`])', r"\\\1", value)
-
-
-def _within_heredoc(value: str) -> str:
-    return re.sub(r"([\\$`])", r"\\\1", value)
-
-
-_QUOTERS: dict[str, Callable[[str], str]] = {
-    "code": quote,
-    "ticks": quote,
-    "single": lambda value: value.replace("'", "'\\''"),
-    "double": _within_double,
-    "ansi": lambda value: value.replace("\\", "\\\\").replace("'", "\\'"),
-    "comment": lambda value: quote(value.replace("\n", " ")),
-    "heredoc": _within_heredoc,
-    "literal": lambda value: value,
 }
 
 

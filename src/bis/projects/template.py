@@ -42,7 +42,7 @@ class Template:
 
 
 def parse(command: str, names: Collection[str]) -> Template:
-    """Read ``command``, in which ``names`` are the parameters that have a value; mistakes are in ``fault``."""
+    """Read ``command``; ``names`` are the parameters that have a value; a mistake is in ``fault``."""
     text: list[str] = []
     used: list[str] = []
     variables: list[str] = []
