@@ -17,7 +17,8 @@ _HELPER = (
 )
 
 _SECRET_QUERY = re.compile(
-    r"(?i)([?&;](?:[\w.-]*(?:token|secret|passw(?:or)?d|signature|credential|apikey|api_key|access_key)[\w.-]*|sig|key|auth)=)[^&;#]*"
+    r"(?i)([?&;](?:[\w.-]*(?:token|secret|passw(?:or)?d|signature|credential|apikey|api_key|access_key)[\w.-]*"
+    r"|sig|key|auth)=)[^&;#]*"
 )
 
 

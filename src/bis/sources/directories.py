@@ -129,7 +129,7 @@ def read_facts(root: Path) -> Facts:
     )
     tracked = git.start("ls-files", "-z", cwd=root)
     time = git.start("log", "-1", "--format=%ct", "--no-show-signature", cwd=root)
-    urls = git.start("config", "--null", "--get-regexp", r"^remote\..*\.url$", cwd=root)
+    urls = _start_remotes(root)
     lines = split(status.check().output)
     commit, branch, untracked, dirty = _read_status(lines)
     candidates = Candidates.of(tracked.check().output, untracked)
@@ -164,6 +164,15 @@ def _read_status(lines: list[bytes]) -> tuple[str | None, str | None, list[bytes
         untracked,
         dirty,
     )
+
+
+def first_remote(repository: Path) -> str | None:
+    """The URL of the first remote of a repository, without credentials."""
+    return _first_url(_start_remotes(repository).finish().output)
+
+
+def _start_remotes(repository: Path) -> git.Running:
+    return git.start("config", "--null", "--get-regexp", r"^remote\..*\.url$", cwd=repository)
 
 
 def _first_url(output: bytes) -> str | None:

@@ -7,6 +7,7 @@ repository.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import subprocess
@@ -197,7 +198,8 @@ def _reason(errors: str) -> str:
     """The line of Git's words that names the cause."""
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
     for prefix in ("fatal: ", "error: "):
-        for line in lines:
+        for line, following in itertools.zip_longest(lines, lines[1:], fillvalue=""):
             if line.startswith(prefix):
-                return line.removeprefix(prefix)
+                more = f" {following}" if line.endswith(":") else ""
+                return line.removeprefix(prefix) + more
     return lines[-1] if lines else ""

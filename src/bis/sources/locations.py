@@ -121,6 +121,27 @@ def is_bare_repository(path: Path) -> bool:
     return (path / "HEAD").is_file() and (path / "objects").is_dir() and (path / "refs").is_dir()
 
 
+def read_repository_url(url: str) -> tuple[str, Credentials | None, bool]:
+    """A repository's URL without credentials, these, and whether it is a path here."""
+    _refuse_dangerous(url)
+    _refuse_control(url)
+    scheme = _SCHEME.fullmatch(url)
+    if scheme and scheme["scheme"].lower() == "file":
+        return url, None, True
+    if scheme:
+        name = scheme["scheme"].lower()
+        if name not in _GIT_SCHEMES:
+            raise SourceError(f"bis cannot fetch a repository by {name}://", hint=_FORMS)
+        authority, slash, path = scheme["rest"].partition("/")
+        host, user, credentials = _userinfo(name, authority)
+        return f"{name}://{f'{user}@' if user else ''}{host}{slash}{path}", credentials, False
+    scp = _SCP.fullmatch(url)
+    if scp:
+        _scp(url, scp["host"], scp["path"], None)
+        return url, None, False
+    return url, None, True
+
+
 def submodule_url(url: str, parent: str, *, parent_is_local: bool) -> str:
     """The absolute form of a submodule's ``url``, which may be relative to its ``parent``.
 
@@ -259,7 +280,7 @@ def _url(text: str, scheme: str, rest: str, version: str | None) -> Location:
 
 
 def _scp(text: str, host: str, path: str, version: str | None) -> Remote:
-    if path.startswith("-") or host.rpartition("@")[2].startswith("-"):
+    if path.startswith("-") or host.rpartition("@")[2].startswith("-"):  # ssh would take it for an option
         raise SourceError(f"{text!r} is not a repository: a part of it begins with '-'")
     address, _, fragment = path.partition("#")
     _refuse_control(address)
