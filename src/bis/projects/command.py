@@ -6,8 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 from bis.errors import ParameterError, ProjectError
-from bis.projects import shell, template
+from bis.projects import shell
 from bis.projects.quoting import quote
+from bis.projects.template import parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,15 +19,15 @@ MAX_COMMAND_BYTES = 131_071
 
 
 def build_command(
-    command: str, parameters: Mapping[str, str], extra: Sequence[str], replaced: Mapping[str, str]
+    template: str, parameters: Mapping[str, str], extra: Sequence[str], replaced: Mapping[str, str]
 ) -> str:
-    """The command with every value in place, each quoted so that bash hands it on as exactly that text.
+    """``template`` with every value in place, each quoted so that bash hands it on as exactly that text.
 
     ``parameters`` are all values by name; the names in ``extra`` are appended as ``--name value``, the others
     fill placeholders. ``replaced`` has the values that differ from what the user wrote (local paths).
     Raises ProjectError for a bad template, ParameterError for a value that no command line can carry.
     """
-    parsed = template.parse(command, parameters.keys())
+    parsed = parse(template, parameters.keys())
     if parsed.fault:
         raise ProjectError(parsed.fault.message, hint=parsed.fault.hint)
     values = {**parameters, **replaced}

@@ -337,6 +337,7 @@ class _Scanner:
             self.take(1)
 
     def read_ansi(self, char: str) -> None:
+        self.in_doubt |= char == "`" and self.has("ticks")
         if char == "'":
             self.pop()
         elif char == "\\":
