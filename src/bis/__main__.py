@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
+from bis.cli.main import run_command_line
 
-from bis.cli.main import main
-
-sys.exit(main())
+run_command_line()

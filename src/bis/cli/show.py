@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bis.cli.style import Style, duration, fields, number, size
-from bis.execution.tracked import DURATION_TAG, EXIT_CODE_TAG
+from bis.tracking import tags as names
 
 if TYPE_CHECKING:
     from bis.tracking import FileInfo, Run, Store
@@ -21,14 +21,14 @@ def run_page(store: Store, run: Run, style: Style) -> str:
     pairs = [
         ("started", _started(run)),
         ("time", _time(run)),
-        ("exit code", tags.get(EXIT_CODE_TAG, "")),
+        ("exit code", tags.get(names.EXIT_CODE, "")),
         ("experiment", store.experiment(info.experiment_id).name),
         ("source", tags.get("mlflow.source.name", "")),
         ("commit", _commit(tags)),
-        ("tree", tags.get("bis.sourceTree", "")),
+        ("tree", tags.get(names.SOURCE_TREE, "")),
         ("entry point", tags.get("mlflow.project.entryPoint", "")),
         ("environment", _environment(tags)),
-        ("plan", tags.get("bis.planDigest", "")),
+        ("plan", tags.get(names.PLAN_DIGEST, "")),
         ("parent", tags.get("mlflow.parentRunId", "")),
         ("note", tags.get("mlflow.note.content", "")),
         ("parameters", "\n".join(f"{key} = {value}" for key, value in sorted(run.params.items()))),
@@ -43,8 +43,8 @@ def run_page(store: Store, run: Run, style: Style) -> str:
 def run_document(store: Store, run: Run) -> dict[str, Any]:
     """The run for programs."""
     info = run.info
-    exit_code = run.tags.get(EXIT_CODE_TAG)
-    taken = run.tags.get(DURATION_TAG)
+    exit_code = run.tags.get(names.EXIT_CODE)
+    taken = run.tags.get(names.DURATION)
     return {
         "run_id": info.run_id,
         "run_name": info.name,
@@ -59,7 +59,7 @@ def run_document(store: Store, run: Run) -> dict[str, Any]:
         "tags": run.tags,
         "artifact_uri": store.artifact_location(info.run_id),
         "artifacts": [file.path for file in artifact_files(store, info.run_id)],
-        "plan_digest": run.tags.get("bis.planDigest"),
+        "plan_digest": run.tags.get(names.PLAN_DIGEST),
     }
 
 
@@ -87,8 +87,8 @@ def _started(run: Run) -> str:
 
 
 def _time(run: Run) -> str:
-    if DURATION_TAG in run.tags:
-        return duration(float(run.tags[DURATION_TAG]))
+    if names.DURATION in run.tags:
+        return duration(float(run.tags[names.DURATION]))
     return "" if run.info.end_time is None else duration((run.info.end_time - run.info.start_time) / 1000)
 
 
@@ -101,8 +101,8 @@ def _commit(tags: dict[str, str]) -> str:
 
 def _environment(tags: dict[str, str]) -> str:
     manager = tags.get("mlflow.project.env", "")
-    python = tags.get("bis.python")
-    lock = tags.get("bis.lockDigest", "").removeprefix("sha256:")[:12]
+    python = tags.get(names.PYTHON)
+    lock = tags.get(names.LOCK_DIGEST, "").removeprefix("sha256:")[:12]
     return ", ".join(
         part
         for part in (manager, f"Python {python}" if python else "", f"lock {lock}" if lock else "")

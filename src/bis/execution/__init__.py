@@ -9,22 +9,15 @@ from __future__ import annotations
 from bis.execution.execution import Execution, Options, Outcome
 from bis.execution.output import Streams
 from bis.execution.record import Record
-from bis.execution.running import LOG, live_directory
-from bis.execution.sweep import sweep
-from bis.execution.tracked import DURATION_TAG, EXIT_CODE_TAG, Placement
+from bis.execution.tracked import Placement
 from bis.execution.variables import read_env_file
 
 __all__ = [
-    "DURATION_TAG",
-    "EXIT_CODE_TAG",
-    "LOG",
     "Execution",
     "Options",
     "Outcome",
     "Placement",
     "Record",
     "Streams",
-    "live_directory",
     "read_env_file",
-    "sweep",
 ]

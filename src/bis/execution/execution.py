@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from bis.execution.interruption import Interruption
 from bis.execution.output import Streams
 from bis.execution.record import Record
-from bis.execution.running import Owner, RunningDirectory
 from bis.execution.supervision import Ending, supervise
 from bis.execution.tracked import Placement, TrackedRun, is_remote
 from bis.execution.variables import command_variables, loopback_variables, remote_variables
+from bis.liveness import Owner, RunningDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bis.environments import Environment
     from bis.home import Home
     from bis.plans import Prepared
-    from bis.server import LoopbackServer
+    from bis.server.loopback import LoopbackServer
     from bis.tracking import Run, Store
 
 
@@ -155,9 +155,9 @@ class Execution:
         return ending, command
 
     def _serve(self) -> LoopbackServer:
-        from bis.server import LoopbackServer
+        from bis.server.loopback import LoopbackServer
 
-        return LoopbackServer(self._home)
+        return LoopbackServer(self._home.database, self._home.artifacts)
 
     def _variables(self, server: LoopbackServer | None) -> dict[str, str]:
         run_id, experiment_id = self._tracked.run_id, self._tracked.experiment_id

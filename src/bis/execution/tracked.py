@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bis.errors import TrackingError
-from bis.tracking import Param, RunStatus, Tag
+from bis.tracking import Param, RunStatus, Tag, tags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from bis.plans import Prepared
     from bis.tracking import Run, Store
 
-EXIT_CODE_TAG = "bis.exitCode"
-DURATION_TAG = "bis.durationSeconds"
 DEFAULT_EXPERIMENT = "0"
 
 
@@ -53,19 +51,19 @@ class TrackedRun:
         ``wanted_id`` becomes its id in a store that lets its caller choose.
         """
         started_ms = time.time_ns() // 1_000_000
-        tags = _tags(prepared, placement)
+        words = _tags(prepared, placement)
         if placement.run_id is not None:
             info = store.run(placement.run_id).info
             store.update_run(info.run_id, status=RunStatus.RUNNING)
             tracked = cls(store, info.run_id, info.experiment_id, started_ms)
-            store.log_batch(info.run_id, tags=[Tag(key, value) for key, value in tags.items()])
+            store.log_batch(info.run_id, tags=[Tag(key, value) for key, value in words.items()])
         else:
             info = store.create_run(
                 find_experiment(store, placement),
                 name=placement.run_name,
-                user_id=tags["mlflow.user"],
+                user_id=words["mlflow.user"],
                 start_time=started_ms,
-                tags=[Tag(key, value) for key, value in tags.items()],
+                tags=[Tag(key, value) for key, value in words.items()],
                 run_id=wanted_id,
             ).info
             tracked = cls(store, info.run_id, info.experiment_id, started_ms)
@@ -98,10 +96,10 @@ class TrackedRun:
             status = run.info.status  # the script said so itself, and its command ended well
         self._log_late_params(run)
         self._keep(record, log)
-        tags = [Tag(DURATION_TAG, f"{record.duration_s:.3f}")]
+        ending = [Tag(tags.DURATION, f"{record.duration_s:.3f}")]
         if record.exit_code is not None:
-            tags.append(Tag(EXIT_CODE_TAG, str(record.exit_code)))
-        self.store.log_batch(self.run_id, tags=tags)
+            ending.append(Tag(tags.EXIT_CODE, str(record.exit_code)))
+        self.store.log_batch(self.run_id, tags=ending)
         self.store.update_run(self.run_id, status=status, end_time=record.ended_ms)
         return self.store.run(self.run_id)
 
@@ -142,16 +140,16 @@ def find_experiment(store: Store, placement: Placement) -> str:
 def _tags(prepared: Prepared, placement: Placement) -> dict[str, str]:
     """The tags of MLflow's projects, and bis's own: what pins the run."""
     source, plan = prepared.source, prepared.plan
-    tags = {
+    named = {
         "mlflow.user": user_name(),
         "mlflow.source.name": source.name,
         "mlflow.source.type": "PROJECT",
         "mlflow.project.entryPoint": plan.entry_point,
         "mlflow.project.env": prepared.lock.manager,
         "mlflow.project.backend": placement.backend,
-        "bis.planDigest": plan.digest,
-        "bis.lockDigest": prepared.lock.digest,
-        "bis.python": prepared.lock.python,
+        tags.PLAN_DIGEST: plan.digest,
+        tags.LOCK_DIGEST: prepared.lock.digest,
+        tags.PYTHON: prepared.lock.python,
     }
     optional = {
         "mlflow.source.git.commit": source.commit,
@@ -160,11 +158,11 @@ def _tags(prepared: Prepared, placement: Placement) -> dict[str, str]:
         "mlflow.source.git.dirty": str(source.dirty).lower() if source.commit else None,
         "mlflow.parentRunId": placement.parent_run_id,
         "mlflow.runName": placement.run_name,
-        "bis.sourceTree": source.tree,
+        tags.SOURCE_TREE: source.tree,
     }
-    tags.update({key: value for key, value in optional.items() if value})
-    tags.update(placement.tags)
-    return tags
+    named.update({key: value for key, value in optional.items() if value})
+    named.update(placement.tags)
+    return named
 
 
 def user_name() -> str:

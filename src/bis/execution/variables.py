@@ -50,6 +50,7 @@ def loopback_variables(
         "MLFLOW_EXPERIMENT_ID": experiment_id,
         "BIS_RUN_ID": run_id,
         "BIS_TRACKING_URI": url,
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # the address is gone when the run has ended
     }
     for name in _CREDENTIALS:
         if name in caller and name not in variables:

@@ -21,7 +21,7 @@ from bis.tracking.model import (
     View,
 )
 from bis.tracking.refusals import RefusedError
-from bis.tracking.store import Store, open_store
+from bis.tracking.store import Store, open_callers_store, open_store
 
 __all__ = [
     "Dataset",
@@ -40,5 +40,6 @@ __all__ = [
     "Store",
     "Tag",
     "View",
+    "open_callers_store",
     "open_store",
 ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Protocol
 
 from bis.errors import TrackingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from bis.home import Home
@@ -141,3 +142,13 @@ def open_store(home: Home, uri: str | None = None) -> Store:
         f"bis cannot track to {uri.partition(':')[0] + '://...' if ':' in uri else uri!r}",
         hint="Unset MLFLOW_TRACKING_URI to track in BIS_HOME, or set it to the http(s) address of a server.",
     )
+
+
+def open_callers_store(home: Home, *, notify: Callable[[str], None]) -> Store:
+    """The server that ``MLFLOW_TRACKING_URI`` names, when it names one; else the store in ``home``."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if uri.startswith(("http://", "https://")):
+        return open_store(home, uri)
+    if uri:
+        notify(f"MLFLOW_TRACKING_URI={uri} is not a server: runs are kept in bis's own store")
+    return open_store(home)

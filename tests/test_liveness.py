@@ -8,13 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bis.execution.running import Owner, RunningDirectory, abandoned, discard, live_directory
 from bis.home import Home
+from bis.liveness import Owner, RunningDirectory, abandoned, live_directory, sweep
 
 _HOLD = """
 import sys, time
 from pathlib import Path
-from bis.execution.running import Owner, RunningDirectory
+from bis.liveness import Owner, RunningDirectory
 from bis.home import Home
 running = RunningDirectory.create(Home(Path(sys.argv[1])))
 running.belong_to(Owner("a" * 32, None))
@@ -53,7 +53,7 @@ def test_a_run_whose_process_was_killed_is_abandoned(tmp_path: Path) -> None:
         assert found == [(path, Owner("a" * 32, None))]
         with abandoned(home) as found_by_another:
             assert found_by_another == []  # it is being taken care of
-        discard(path)
+    sweep(home, notify=print)
     assert live_directory(home, "a" * 32) is None
     with abandoned(home) as found:
         assert found == []

@@ -1,4 +1,4 @@
-"""Runs that have not ended: how a later bis knows that the process behind one has died.
+"""Runs that have not ended, and those that were left behind: how a later bis knows that one has died.
 
 Each run holds a directory under ``home.running`` and, in it, a file locked with ``flock`` for as long as the
 process lives. The kernel gives the lock back whatever ends the process, so a lock that can be taken is a run that
@@ -10,13 +10,15 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import uuid
+import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from bis.errors import BisError, RunNotFoundError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from bis.home import Home
@@ -46,7 +48,7 @@ class RunningDirectory:
     def create(cls, home: Home) -> RunningDirectory:
         """A new directory, locked before its final name is visible to others."""
         home.ensure(home.running)
-        name = uuid.uuid4().hex
+        name = os.urandom(16).hex()
         aside = home.running / f".{name}"
         aside.mkdir()
         lock = os.open(aside / _ALIVE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -103,9 +105,44 @@ def abandoned(home: Home) -> Iterator[list[tuple[Path, Owner | None]]]:
             os.close(lock)
 
 
-def discard(path: Path) -> None:
-    """Delete an abandoned running directory."""
-    _remove_tree(path)
+def sweep(home: Home, *, notify: Callable[[str], None]) -> None:
+    """Mark FAILED every run of this home that was left behind, and keep the output it had.
+
+    One whose server does not answer is left for the next time.
+    """
+    with abandoned(home) as found:
+        for path, owner in found:
+            if owner is None or _end(home, owner, path, notify):
+                _remove_tree(path)
+
+
+def _end(home: Home, owner: Owner, path: Path, notify: Callable[[str], None]) -> bool:
+    """End one run; False when it has to be tried again."""
+    from bis.tracking import RunStatus, Tag, open_store, tags  # only when something was left behind
+
+    try:
+        store = open_store(home, owner.tracking_uri)
+        try:
+            run = store.run(owner.run_id)
+            if run.info.status.is_terminated:
+                return True
+            log = path / LOG
+            ended_ms = int(log.stat().st_mtime * 1000) if log.exists() else time.time_ns() // 1_000_000
+            if log.exists():
+                store.log_artifact(owner.run_id, log, "bis")
+            store.log_batch(owner.run_id, tags=[Tag(tags.ABANDONED, "true")])
+            store.update_run(
+                owner.run_id, status=RunStatus.FAILED, end_time=max(ended_ms, run.info.start_time)
+            )
+        finally:
+            store.close()
+    except RunNotFoundError:
+        return True  # the process died before the run was made
+    except BisError as error:
+        notify(f"run {owner.run_id} was left behind and could not be ended: {error.message}")
+        return False
+    notify(f"run {owner.run_id} had lost its bis and was marked FAILED")
+    return True
 
 
 def _entries(home: Home) -> list[Path]:
