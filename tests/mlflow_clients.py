@@ -1,7 +1,8 @@
-"""Interpreters with an unmodified MLflow of each generation, made once and shared by the tests of the repository.
+"""Interpreters with an unmodified MLflow of each generation, made once and shared by the tests of the
+repository.
 
-They live below ``BIS_TEST_CACHE`` (default ``~/.cache/bis-tests``), one directory for each set of requirements, made
-aside and renamed, with a lock so that parallel test processes make each of them once.
+They live below ``BIS_TEST_CACHE`` (default ``~/.cache/bis-tests``), one directory for each set of
+requirements, made aside and renamed, with a lock so that parallel test processes make each of them once.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@
 speaks MLflow's REST protocol.
 """
 
+from bis.tracking.artifact_uris import resolve_artifact_uri
 from bis.tracking.model import (
     Dataset,
     DatasetInput,
@@ -42,4 +43,5 @@ __all__ = [
     "View",
     "open_callers_store",
     "open_store",
+    "resolve_artifact_uri",
 ]

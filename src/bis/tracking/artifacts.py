@@ -113,6 +113,16 @@ class ArtifactDirectory:
             with self.writing(f"{path}/{name}".strip("/")) as target, file.open("rb") as source:
                 copy(source, target)
 
+    def copy_to(self, path: str, destination: Path) -> Path:
+        """Copy the file or directory at ``path`` below ``destination``; returns where it is now."""
+        names, target = list(self.files(path)), ArtifactDirectory(destination)
+        if not names and not self.resolve(path).is_dir():
+            raise absent(f"No such artifact: {path[:200]!r}")
+        for name in names:
+            with self.file(name).open("rb") as source, target.writing(name) as file:
+                copy(source, file)
+        return destination / path
+
     def delete(self, path: str) -> None:
         """Remove the file or directory at ``path``; nothing there is no error."""
         found = self.resolve(path)
@@ -124,6 +134,31 @@ class ArtifactDirectory:
             shutil.rmtree(found)
         else:
             found.unlink(missing_ok=True)
+
+
+def local_directory(uri: str) -> Path:
+    """The directory that a path or ``file:`` URI names; other schemes are told apart in words."""
+    if uri.startswith("/"):
+        return Path(uri)
+    if uri.startswith("file:"):
+        from urllib.parse import unquote, urlsplit  # only for experiments that keep their artifacts elsewhere
+
+        parts = urlsplit(uri)
+        if parts.netloc in ("", "localhost"):
+            return Path(unquote(parts.path))
+    scheme = uri.partition(":")[0]
+    raise TrackingError(
+        f"artifacts at {scheme}:// cannot be reached from here",
+        hint="The experiment keeps them there by its artifact_location; use MLflow's client for them.",
+    )
+
+
+def upload_path(local: Path, path: str | None) -> str:
+    """The artifact path for a local file (its name, below ``path``) or directory (``path`` itself)."""
+    directory = checked_path(path or "")
+    if local.is_dir():
+        return directory
+    return f"{directory}{'/' if directory else ''}{local.name}"
 
 
 def local_files(local: Path) -> list[tuple[Path, str]]:
@@ -156,5 +191,5 @@ def _told(path: str) -> Iterator[None]:
     except OSError as error:
         raise TrackingError(
             f"cannot write the artifact {path[:200]!r}: {error.strerror}",
-            hint="Free some space, or set BIS_HOME to a directory that you can write to.",
+            hint="Check that its disk has space and that its directory can be written.",
         ) from error

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bis.errors import TrackingError
-from bis.tracking.artifacts import SCHEME, ArtifactDirectory, checked_path, copy
+from bis.tracking.artifacts import (
+    SCHEME,
+    ArtifactDirectory,
+    checked_path,
+    local_directory,
+    upload_path,
+)
 from bis.tracking.database import Database
 from bis.tracking.experiments import SqlExperiments
 from bis.tracking.models import SqlLoggedModels
@@ -16,6 +21,8 @@ from bis.tracking.run_data import SqlRunData
 from bis.tracking.runs import SqlRuns
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bis.tracking.model import FileInfo
     from bis.tracking.registry_model import ModelVersion
 
@@ -65,15 +72,7 @@ class SqliteStore(SqlExperiments, SqlRuns, SqlRunData, SqlLoggedModels, SqlRegis
 
     def download_from(self, uri: str, path: str, destination: Path) -> Path:
         """Copy what is at ``path`` below an artifact address of this store."""
-        directory, target = self._directory(uri), ArtifactDirectory(destination)
-        path = checked_path(path)
-        names = list(directory.files(path))
-        if not names and not directory.resolve(path).is_dir():
-            raise TrackingError(f"no artifact {path!r} in {uri}")
-        for name in names:
-            with directory.file(name).open("rb") as source, target.writing(name) as file:
-                copy(source, file)
-        return destination / path
+        return self._directory(uri).copy_to(checked_path(path), destination)
 
     def model_artifact_uri(self, name: str, version: str) -> str:
         """Where the files of a registered model's version are; ``version`` is a number, ``@alias``, stage
@@ -95,10 +94,6 @@ class SqliteStore(SqlExperiments, SqlRuns, SqlRunData, SqlLoggedModels, SqlRegis
             raise TrackingError(f"the registered model {name!r} has no version in {stage!r}")
         return max(versions, key=lambda version: version.version)
 
-    def logged_model_uri(self, model_id: str) -> str:
-        """Where the files of a logged model are."""
-        return self.logged_model(model_id).artifact_uri
-
     def _directory(self, uri: str) -> ArtifactDirectory:
         """The directory that an artifact address names: below the root, or elsewhere on this disk when it
         says so.
@@ -114,28 +109,3 @@ class SqliteStore(SqlExperiments, SqlRuns, SqlRunData, SqlLoggedModels, SqlRegis
         if not uri.startswith(SCHEME):
             raise invalid(f"The artifacts at {uri[:200]!r} are not kept by this server")
         return self._directory(uri)
-
-
-def local_directory(uri: str) -> Path:
-    """The directory that a path or ``file:`` URI names; other schemes are told apart in words."""
-    if uri.startswith("/"):
-        return Path(uri)
-    if uri.startswith("file:"):
-        from urllib.parse import unquote, urlsplit  # only for experiments that keep their artifacts elsewhere
-
-        parts = urlsplit(uri)
-        if parts.netloc in ("", "localhost"):
-            return Path(unquote(parts.path))
-    scheme = uri.partition(":")[0]
-    raise TrackingError(
-        f"artifacts at {scheme}:// cannot be reached from here",
-        hint="The experiment keeps them there by its artifact_location; use MLflow's client for them.",
-    )
-
-
-def upload_path(local: Path, path: str | None) -> str:
-    """The artifact path for a local file (its name, below ``path``) or directory (``path`` itself)."""
-    directory = checked_path(path or "")
-    if local.is_dir():
-        return directory
-    return f"{directory}{'/' if directory else ''}{local.name}"

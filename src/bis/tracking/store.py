@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Tag,
         View,
     )
+    from bis.tracking.registry_model import LoggedModel
 
 
 class Store(Protocol):
@@ -124,7 +125,7 @@ class Store(Protocol):
     def download_artifacts(self, run_id: str, path: str, destination: Path) -> Path: ...
     def download_from(self, uri: str, path: str, destination: Path) -> Path: ...
     def model_artifact_uri(self, name: str, version: str) -> str: ...
-    def logged_model_uri(self, model_id: str) -> str: ...
+    def logged_model(self, model_id: str) -> LoggedModel: ...
 
 
 def open_store(home: Home, uri: str | None = None) -> Store:

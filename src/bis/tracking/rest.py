@@ -1,0 +1,189 @@
+"""Requests to an MLflow server: credentials, TLS, retries, and what went wrong in words."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import ssl
+import time
+import urllib.error
+import urllib.request
+from http.client import HTTPException
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+
+from bis.errors import TrackingError
+from bis.tracking.refusals import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from http.client import HTTPResponse
+
+Json = dict[str, Any]
+
+_TRANSIENT = frozenset((408, 429, 500, 502, 503, 504))
+_PAUSES_S = (0.5, 1.0, 2.0)
+"""Before each repetition."""
+
+_VARIABLES = "MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+
+
+class RestClient:
+    """Speaks to the server at ``uri``; the same variables as for MLflow's client say how.
+
+    ``address`` is the uri without credentials: they appear in no message.
+    """
+
+    def __init__(self, uri: str, environ: Mapping[str, str] = os.environ) -> None:
+        parts = urlsplit(uri)
+        if not parts.hostname:
+            raise TrackingError(
+                "the tracking URI names no host", hint="It is like https://mlflow.example.org"
+            )
+        self.host = parts.netloc.rpartition("@")[2]
+        self.address = urlunsplit((parts.scheme, self.host, parts.path.rstrip("/"), "", ""))
+        self._authorization = _authorization(parts.username, parts.password, environ)
+        self._timeout_s = float(environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", "120"))
+        self._opener = urllib.request.build_opener(
+            urllib.request.HTTPSHandler(context=_tls(environ)) if parts.scheme == "https" else _NOTHING
+        )
+
+    def get(self, endpoint: str, **query: object) -> Json:
+        """The answer to a question; lists are repeated in the query."""
+        asked = {name: value for name, value in query.items() if value not in (None, "", [], ())}
+        return self._json("GET", f"{endpoint}?{urlencode(asked, doseq=True)}", None, repeat=True)
+
+    def post(self, path: str, body: Json, *, repeat: bool = True) -> Json:
+        """The answer to a change; ``repeat=False`` for one that must not happen twice."""
+        return self._json("POST", path, json.dumps(body).encode(), repeat=repeat)
+
+    def upload(self, url: str, file: IO[bytes], size_bytes: int) -> None:
+        """PUT a file."""
+        for pause in (*_PAUSES_S, None):
+            file.seek(0)
+            headers = {"Content-Length": str(size_bytes), "Content-Type": "application/octet-stream"}
+            try:
+                with self._open("PUT", url, file if size_bytes else b"", headers):
+                    return
+            except urllib.error.HTTPError as error:
+                if error.code not in _TRANSIENT or pause is None:
+                    raise self._refusal(error) from error
+                error.close()
+            except OSError as error:
+                if pause is None:
+                    raise self._silence(error) from error
+            time.sleep(pause)
+
+    def download(self, url: str, file: IO[bytes]) -> None:
+        """Write what is at ``url`` to the file."""
+        with self._answer("GET", url, None, repeat=True) as response:
+            while chunk := response.read(1 << 20):
+                file.write(chunk)
+
+    def url(self, *segments: str) -> str:
+        """The address of a path on the server, quoted."""
+        return self.address + "".join(f"/{quote(segment)}" for segment in segments if segment)
+
+    def _json(self, method: str, path: str, body: bytes | None, *, repeat: bool) -> Json:
+        with self._answer(method, f"{self.address}/api/2.0/{path}", body, repeat=repeat) as response:
+            content = response.read()
+        try:
+            answer = json.loads(content or b"{}")
+        except ValueError as error:
+            raise self._not_mlflow() from error
+        if not isinstance(answer, dict):
+            raise self._not_mlflow()
+        return answer
+
+    def _answer(self, method: str, url: str, body: bytes | None, *, repeat: bool) -> HTTPResponse:
+        """The response, after repetitions where these do no harm."""
+        for pause in (*_PAUSES_S, None):
+            try:
+                return self._open(method, url, body, {"Content-Type": "application/json"} if body else {})
+            except urllib.error.HTTPError as error:
+                if not repeat or error.code not in _TRANSIENT or pause is None:
+                    raise self._refusal(error) from error
+                error.close()
+            except (OSError, HTTPException) as error:
+                if pause is None or not (repeat or _never_arrived(error)):
+                    raise self._silence(error) from error
+            time.sleep(pause)
+        raise AssertionError("the last turn returns or raises")
+
+    def _open(
+        self, method: str, url: str, body: bytes | IO[bytes] | None, headers: dict[str, str]
+    ) -> HTTPResponse:
+        request = urllib.request.Request(url, data=body, method=method, headers=headers)  # noqa: S310  http(s) only
+        request.add_header("User-Agent", "bis")
+        if self._authorization and urlsplit(url).netloc == self.host:
+            request.add_unredirected_header("Authorization", self._authorization)  # never to another host
+        response: HTTPResponse = self._opener.open(request, timeout=self._timeout_s)
+        return response
+
+    def _refusal(self, error: urllib.error.HTTPError) -> TrackingError:
+        with error:
+            content = error.read(1 << 20)
+        if error.code in (401, 403):
+            return TrackingError(
+                f"the tracking server at {self.address} refuses access ({error.code})",
+                hint=f"Set {_VARIABLES}.",
+            )
+        try:
+            answer = json.loads(content)
+            return RefusedError(str(answer["message"]), code=str(answer["error_code"]))
+        except (ValueError, KeyError, TypeError):
+            if error.code == 404:
+                return RefusedError(f"{self.address} has no such endpoint", code="ENDPOINT_NOT_FOUND")
+            return TrackingError(
+                f"the tracking server at {self.address} answered {error.code} {error.reason}"
+            )
+
+    def _silence(self, error: Exception) -> TrackingError:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        return TrackingError(
+            f"the tracking server at {self.address} does not answer: {reason}",
+            hint="Check MLFLOW_TRACKING_URI and the network, or unset it to track in BIS_HOME.",
+        )
+
+    def _not_mlflow(self) -> TrackingError:
+        return TrackingError(
+            f"{self.address} did not answer in JSON, so it is no MLflow server, or a login page stands"
+            f" before it",
+            hint=f"Check MLFLOW_TRACKING_URI; set {_VARIABLES} where a login is needed.",
+        )
+
+
+_NOTHING = urllib.request.BaseHandler()
+
+
+def _authorization(user: str | None, password: str | None, environ: Mapping[str, str]) -> str | None:
+    """The header, from the URI's own credentials, else the variables: name and password before the token,
+    as MLflow.
+    """
+    user = user or environ.get("MLFLOW_TRACKING_USERNAME")
+    password = password or environ.get("MLFLOW_TRACKING_PASSWORD")
+    if user and password:
+        return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+    token = environ.get("MLFLOW_TRACKING_TOKEN")
+    return f"Bearer {token}" if token else None
+
+
+def _tls(environ: Mapping[str, str]) -> ssl.SSLContext:
+    certificates = environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH")
+    try:
+        context = ssl.create_default_context(cafile=certificates or None)
+    except OSError as error:
+        raise TrackingError(
+            f"cannot read the certificates in {certificates}: {error.strerror}",
+            hint="Check MLFLOW_TRACKING_SERVER_CERT_PATH.",
+        ) from error
+    if environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1"):
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _never_arrived(error: Exception) -> bool:
+    """Whether the server cannot have begun to carry the request out."""
+    return isinstance(error, urllib.error.URLError) and isinstance(error.reason, ConnectionRefusedError)
