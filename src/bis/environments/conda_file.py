@@ -40,7 +40,7 @@ def is_conda(found: Mapping[str, Node]) -> bool:
         return True
     dependencies = found.get("dependencies")
     values = dependencies.value if dependencies is not None else None
-    return isinstance(values, list) and any(isinstance(item.value, list) for item in values)
+    return isinstance(values, list) and any(item.tag.endswith(":map") for item in values)
 
 
 def read(path: Path, directory: Path, *, note: str | None = None) -> EnvironmentSpec:

@@ -97,8 +97,8 @@ class Lock:
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Lock:
         """Read a lock back; raise ValueError for one that is not of this format."""
-        if document.get("format") != FORMAT:
-            raise ValueError(f"a lock of format {document.get('format')!r}, not {FORMAT}")
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            raise ValueError(f"not a lock of format {FORMAT}")
         fields = {name: value for name, value in document.items() if name != "format"}
         for name in ("options", "undated", "notes"):
             fields[name] = tuple(fields.get(name, ()))

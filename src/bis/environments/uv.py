@@ -37,7 +37,12 @@ def lock(
     kept = None if newest or upgrade else locks.read_kept(home, key)
     if kept:
         return kept
-    with home_errors("lock the environment"), exclusive(home.ensure(home.locks) / f"{key}.lock"):
+    path = home.ensure(home.locks) / f"{key}.lock"
+
+    def waiting() -> None:
+        notify("Waiting for another bis that resolves this environment")
+
+    with home_errors("lock the environment"), exclusive(path, waiting):
         kept = None if newest or upgrade else locks.read_kept(home, key)
         if kept:
             return kept
