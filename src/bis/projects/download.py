@@ -58,10 +58,13 @@ def download(uri: str, directory: Path, *, resolve: Resolve | None) -> Path:
 
 
 def shown(uri: str) -> str:
-    """``uri`` without user, password, query and fragment."""
+    """``uri`` without user, password, query and fragment; only its scheme when it cannot be taken apart."""
     from urllib.parse import urlsplit, urlunsplit
 
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:  # an IPv6 address without its bracket
+        return f"{scheme_of(uri)}:..."
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
@@ -100,7 +103,10 @@ def _download_http(uri: str, directory: Path) -> Path:
     from urllib.error import HTTPError, URLError
     from urllib.parse import unquote, urlsplit
 
-    target = directory / file_name(unquote(urlsplit(uri).path))
+    try:
+        target = directory / file_name(unquote(urlsplit(uri).path))
+    except ValueError as error:
+        raise _failed(uri, "the address is malformed") from error
     for attempt in range(ATTEMPTS):
         if attempt:
             time.sleep(PAUSE_S * 2 ** (attempt - 1))

@@ -65,9 +65,23 @@ class EntryPoint:
         declared = {parameter.name for parameter in self.parameters}
         extra = tuple(name for name in parameters if name not in declared and name not in parsed.names)
         local, downloads = self._paths(parameters, values, cwd)
-        self._try_command(command, parameters, extra, local)
+        self._built(command, parameters, extra, local)  # whatever is wrong with it is said now
         warnings = self._warnings(extra)
         return Binding(self.name, command, parameters, extra, local, downloads, warnings)
+
+    def preview(self) -> str:
+        """The command with each parameter at its default, ``<name>`` where it has none, to be read by people.
+
+        Raises ProjectError as ``bind`` does.
+        """
+        shown = {p.name: f"<{p.name}>" for p in self.parameters if p.default is None}
+        stand_ins = {name: f"__value_{index}__" for index, name in enumerate(shown)}
+        values = {p.name: stand_ins.get(p.name, p.default or "") for p in self.parameters}
+        command, _ = self._parsed(values)
+        result = self._built(command, values, (), {})
+        for name, stand_in in stand_ins.items():
+            result = result.replace(stand_in, shown[name])
+        return result.strip()
 
     def locate(self, text: str) -> Position | None:
         """The line of the command that holds ``text``, looked up in the file; else its first line."""
@@ -81,6 +95,15 @@ class EntryPoint:
             if column >= 0:
                 return Position(where.file, number, column + 1)
         return where
+
+    def _parsed(self, parameters: Mapping[str, str]) -> tuple[str, template.Template]:
+        command = self._command()
+        parsed = template.parse(command, parameters.keys())
+        if parsed.fault:
+            raise ProjectError(
+                parsed.fault.message, hint=parsed.fault.hint, where=self.locate(parsed.fault.text)
+            )
+        return command, parsed
 
     def _command(self) -> str:
         if self.command is None:
@@ -133,11 +156,11 @@ class EntryPoint:
                 local[parameter.name] = path
         return local, downloads
 
-    def _try_command(
+    def _built(
         self, command: str, parameters: Mapping[str, str], extra: tuple[str, ...], local: Mapping[str, str]
-    ) -> None:
+    ) -> str:
         try:
-            build_command(command, parameters, extra, local)
+            return build_command(command, parameters, extra, local)
         except BisError as error:
             where = error.where or self.command_position or self.position
             raise type(error)(error.message, hint=error.hint, where=where) from error

@@ -29,7 +29,7 @@ def local_path(parameter: Parameter, value: str, directories: Sequence[Path]) ->
         _check_fetchable(parameter, value)
         return None
     text = _path_of_file_uri(parameter, value) if is_file_uri else value
-    for directory in directories:
+    for directory in directories if text else ():
         path = directory / text
         if os.path.lexists(path):
             return os.path.abspath(path)  # noqa: PTH100  # Path.absolute keeps "..", which MLflow takes out
@@ -42,16 +42,17 @@ def scheme_of(uri: str) -> str:
 
 
 def _path_of_file_uri(parameter: Parameter, uri: str) -> str:
-    from urllib.parse import unquote, urlsplit
+    from urllib.parse import unquote, urlparse
 
-    parts = urlsplit(uri)
-    if parts.netloc not in ("", "localhost"):
+    rest = uri[len("file:") :]
+    host = rest[2:].partition("/")[0] if rest.startswith("//") else ""
+    if host not in ("", "localhost"):
         raise ParameterError(
             f"{uri!r} for parameter {parameter.name!r} names another host",
             hint="A file: URI has three slashes, as in file:///data/train.csv.",
             where=parameter.position,
         )
-    return unquote(parts.path)
+    return unquote(urlparse(uri).path)
 
 
 def _check_fetchable(parameter: Parameter, uri: str) -> None:
@@ -68,7 +69,7 @@ def _check_fetchable(parameter: Parameter, uri: str) -> None:
 
 
 def _missing(parameter: Parameter, value: str, directories: Sequence[Path]) -> ParameterError:
-    if has_scheme(value) and "//" in value:
+    if has_scheme(value) and "//" in value and not value.startswith("file:"):
         schemes = ", ".join(f"{scheme}:" for scheme in (*HTTP, *OBJECT_STORES, *TRACKED, "file"))
         return ParameterError(
             f"parameter {parameter.name!r}: {scheme_of(value)}: files cannot be downloaded",

@@ -29,10 +29,10 @@ class ProjectWarning:
     """Something odd in a project that does not stop it from running."""
 
     message: str
-    where: Position | None
+    where: Position
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.message}" if self.where else self.message
+        return f"{self.where}: {self.message}"
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class _Loading:
         self.root = root
         self.warnings: list[ProjectWarning] = []
 
-    def warn(self, message: str, where: Position | None) -> None:
+    def warn(self, message: str, where: Position) -> None:
         self.warnings.append(ProjectWarning(message, where))
 
     def load(self) -> Project:
@@ -139,7 +139,7 @@ class _Loading:
             self._name(entries.get("name")),
             environment,
             self._entry_points(entries.get("entry_points")),
-            tuple(self.warnings),
+            tuple(sorted(self.warnings, key=lambda warning: warning.where.line)),
             spark.position if spark and not spark.value.is_null else None,
         )
 

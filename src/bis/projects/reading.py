@@ -95,6 +95,9 @@ class Document:
             node = self._loader.get_single_node()
         except yaml.YAMLError as error:
             raise _explained(error, file, text) from error
+        except RecursionError as error:
+            raise ProjectError("the file nests too deeply", where=Position(file, 1)) from error
+        self._mappings: dict[int, dict[str, Entry]] = {}
         self.root = None if node is None else Value(self, node)
 
     def position(self, mark: yaml.error.Mark) -> Position:
@@ -105,7 +108,8 @@ class Document:
         """The Python object that ``yaml.safe_load`` makes of the node."""
         try:
             return self._loader.construct_object(node, deep=True)
-        except (yaml.YAMLError, ValueError) as error:  # ValueError: 2024-13-45 looks like a date
+        # ValueError: 2024-13-45 looks like a date; RecursionError: hundreds of nested lists
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise ProjectError(
                 f"this value cannot be read: {getattr(error, 'problem', None) or error}",
                 hint="Put it between quotes.",
@@ -114,6 +118,11 @@ class Document:
 
     def entries(self, node: yaml.Node, warn: Warn) -> dict[str, Entry]:
         """See ``Value.entries``."""
+        if id(node) not in self._mappings:  # an aliased mapping is met again, its merges already resolved
+            self._mappings[id(node)] = self._read_mapping(node, warn)
+        return self._mappings[id(node)]
+
+    def _read_mapping(self, node: yaml.Node, warn: Warn) -> dict[str, Entry]:
         own = {id(key) for key, _ in node.value}
         try:
             self._loader.flatten_mapping(node)  # type: ignore[arg-type]
@@ -123,9 +132,10 @@ class Document:
         seen: set[str] = set()
         for key, value in node.value:
             entry = self._entry(key, value)
-            if id(key) in own and entry.key in seen:
-                warn(f"{entry.key!r} is written twice; the last one counts", entry.position)
-            seen.update([entry.key] if id(key) in own else [])
+            if id(key) in own:
+                if entry.key in seen:
+                    warn(f"{entry.key!r} is written twice; the last one counts", entry.position)
+                seen.add(entry.key)
             found[entry.key] = entry
         return found
 

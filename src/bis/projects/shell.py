@@ -252,9 +252,11 @@ class _Scanner:
 
     def parenthesis(self, char: str) -> None:
         frame = self.frames[-1]
-        if self.ahead("((") and self.at_word_start():
-            self.push("arithmetic", 2, depth=2)
-            return
+        if self.ahead("(("):
+            if self.at_word_start():
+                self.push("arithmetic", 2, depth=2)
+                return
+            self.in_doubt = True  # no syntax of bash; it goes on reading from there
         frame.depth += 1 if char == "(" else -1
         if frame.substitution and frame.depth == 0:
             self.pop()
