@@ -97,7 +97,8 @@ def _amend_fluent(module: Any) -> None:
         run_id = os.environ["BIS_RUN_ID"]
         if os.environ.get("MLFLOW_RUN_ID") == run_id:  # the script has not begun its run yet
             wanted = getattr(experiment, "experiment_id", None) or module._active_experiment_id
-            _follow(module, run_id, str(wanted), getattr(experiment, "name", None) or str(args[:1] or kwargs))
+            name = args[0] if args else kwargs.get("experiment_name")
+            _follow(module, run_id, str(wanted), getattr(experiment, "name", None) or str(name))
         return experiment
 
     module.set_experiment = _like(original, set_experiment)

@@ -1,0 +1,275 @@
+"""Unmodified MLflow clients of several versions inside a run: what MLflow itself breaks on, and what bis says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from bis_command import Bis, Result, write_project
+from mlflow_clients import CLIENTS, LATEST, client_python
+
+MLPROJECT = """\
+name: tracked
+entry_points:
+  main:
+    parameters:
+      rate: {type: float, default: "0.10"}
+      note: {type: str, default: "two words; $HOME"}
+    command: "python main.py {rate} {note}"
+"""
+
+
+def run(bis: Bis, project: Path, version: str, *words: str, **variables: str) -> Result:
+    """Run a project in an environment that has this MLflow."""
+    python = client_python(version)
+    path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
+    return bis("run", project, "--env-manager", "local", "--json", *words, PATH=path, **variables)
+
+
+def artifact_directory(document: dict[str, str]) -> Path:
+    """The directory that ``artifact_uri`` of a result names."""
+    return Path(unquote(urlsplit(document["artifact_uri"]).path))
+
+
+@pytest.fixture(params=list(CLIENTS))
+def version(request: pytest.FixtureRequest) -> str:
+    """An MLflow version."""
+    return str(request.param)
+
+
+def test_a_script_logs_into_its_run_and_nested_ones(bis: Bis, tmp_path: Path, version: str) -> None:
+    project = write_project(
+        tmp_path / "p",
+        MLPROJECT,
+        {
+            "main.py": """
+import sys, mlflow
+with mlflow.start_run() as parent:
+    mlflow.log_param("rate", float(sys.argv[1]))  # 0.1, where the project says 0.10
+    mlflow.log_param("note", sys.argv[2])
+    mlflow.log_metric("accuracy", 0.5, step=1)
+    mlflow.log_metric("accuracy", 0.75, step=2)
+    mlflow.set_tag("kind", "test")
+    with open("out.txt", "w") as f:
+        f.write("content")
+    mlflow.log_artifact("out.txt", "files")
+    for depth in (1, 2):
+        with mlflow.start_run(nested=True):
+            mlflow.log_param("depth", depth)
+            mlflow.log_metric("loss", depth)
+"""
+        },
+    )
+    result = run(bis, project, version)
+    assert result.status == 0, result.err
+    document = result.json
+    assert document["parameters"] == {"rate": "0.10", "note": "two words; $HOME"}
+    assert document["metrics"] == {"accuracy": 0.75}
+    assert document["tags"]["kind"] == "test"
+    assert (artifact_directory(document) / "files" / "out.txt").read_text() == "content"
+    runs = bis("list", "--json").json
+    children = [r for r in runs if r["tags"].get("mlflow.parentRunId") == document["run_id"]]
+    assert len(runs) == 3
+    assert [child["status"] for child in children] == ["FINISHED", "FINISHED"]
+
+
+def test_set_experiment_before_start_run_moves_the_run(bis: Bis, tmp_path: Path, version: str) -> None:
+    project = write_project(
+        tmp_path / "p",
+        MLPROJECT,
+        {
+            "main.py": """
+import mlflow
+mlflow.set_experiment("forests")
+with mlflow.start_run():
+    mlflow.log_metric("accuracy", 0.5)
+    mlflow.log_text("kept", "note.txt") if hasattr(mlflow, "log_text") else None
+with mlflow.start_run():
+    mlflow.log_metric("second", 1)
+"""
+        },
+    )
+    result = run(bis, project, version)
+    assert result.status == 0, result.err
+    assert "bis: set_experiment('forests'): the run was moved to that experiment" in result.err
+    document = result.json
+    assert document["metrics"] == {"accuracy": 0.5}
+    runs = bis("list", "--json").json
+    assert {r["experiment_name"] for r in runs} == {"forests"}
+    shown = bis("show", document["run_id"], "--json").json
+    assert {"bis/plan.json", "bis/record.json", "bis/output.log"} <= set(shown["artifacts"])
+
+
+def test_a_tracking_uri_in_the_script_does_not_lead_away(bis: Bis, tmp_path: Path, version: str) -> None:
+    project = write_project(
+        tmp_path / "p",
+        MLPROJECT,
+        {
+            "main.py": """
+import mlflow
+mlflow.set_tracking_uri("http://user:s3cret@tracking.example:5000")
+with mlflow.start_run():
+    mlflow.log_metric("accuracy", 0.5)
+"""
+        },
+    )
+    result = run(bis, project, version)
+    assert result.status == 0, result.err
+    assert result.json["metrics"] == {"accuracy": 0.5}
+    assert "set_tracking_uri('http://tracking.example:5000') has no effect here" in result.err
+    assert "s3cret" not in result.err
+
+
+def test_another_value_for_a_parameter_is_still_an_error(bis: Bis, tmp_path: Path) -> None:
+    project = write_project(
+        tmp_path / "p", MLPROJECT, {"main.py": "import mlflow\nmlflow.log_param('rate', 0.2)\n"}
+    )
+    result = run(bis, project, LATEST)
+    assert result.status == 1
+    assert result.json["status"] == "FAILED"
+    assert "Changing param values is not allowed" in result.err
+
+
+def test_autolog_with_set_experiment_records_its_metrics(bis: Bis, tmp_path: Path) -> None:
+    project = write_project(
+        tmp_path / "p",
+        MLPROJECT,
+        {
+            "main.py": """
+import mlflow, numpy
+from sklearn.linear_model import LogisticRegression
+mlflow.set_experiment("auto")
+mlflow.sklearn.autolog(log_models=False)
+x = numpy.arange(40).reshape(20, 2)
+LogisticRegression().fit(x, [0, 1] * 10)
+"""
+        },
+    )
+    result = run(bis, project, LATEST)
+    assert result.status == 0, result.err
+    assert "training_accuracy_score" in result.json["metrics"]
+    assert [r["experiment_name"] for r in bis("list", "--json").json] == ["auto"]
+
+
+def test_a_status_that_the_script_sets_is_kept(bis: Bis, tmp_path: Path) -> None:
+    project = write_project(
+        tmp_path / "p",
+        MLPROJECT,
+        {"main.py": "import mlflow\nmlflow.start_run()\nmlflow.end_run('KILLED')\n"},
+    )
+    result = run(bis, project, LATEST)
+    assert (result.status, result.json["status"]) == (0, "KILLED")
+
+
+def test_proxies_and_credentials_of_the_caller_do_not_get_between(bis: Bis, tmp_path: Path) -> None:
+    project = write_project(
+        tmp_path / "p", MLPROJECT, {"main.py": "import mlflow\nmlflow.log_metric('accuracy', 1)\n"}
+    )
+    result = run(
+        bis,
+        project,
+        LATEST,
+        HTTP_PROXY="http://127.0.0.1:9",
+        http_proxy="http://127.0.0.1:9",
+        MLFLOW_TRACKING_USERNAME="someone",
+        MLFLOW_TRACKING_PASSWORD="secret",
+    )
+    assert result.status == 0, result.err
+    assert result.json["metrics"] == {"accuracy": 1.0}
+
+
+def test_a_uri_that_is_no_server_is_said_and_not_used(bis: Bis, tmp_path: Path) -> None:
+    project = write_project(
+        tmp_path / "p", MLPROJECT, {"main.py": "import mlflow\nmlflow.log_metric('accuracy', 1)\n"}
+    )
+    result = run(bis, project, LATEST, MLFLOW_TRACKING_URI="sqlite:///somewhere.db")
+    assert result.json["metrics"] == {"accuracy": 1.0}
+    assert "is not a server" in result.err
+    assert not list(tmp_path.rglob("somewhere.db"))
+
+
+@pytest.mark.slow
+def test_runs_are_recorded_on_a_server_of_mlflow_s_own(bis: Bis, tmp_path: Path) -> None:
+    project = write_project(
+        tmp_path / "p",
+        MLPROJECT,
+        {
+            "main.py": """
+import sys, mlflow
+mlflow.set_experiment("elsewhere")
+with mlflow.start_run():
+    mlflow.log_param("rate", float(sys.argv[1]))
+    mlflow.log_metric("accuracy", 0.5)
+    mlflow.log_text("text", "note.txt")
+"""
+        },
+    )
+    with mlflow_server(tmp_path / "server") as address:
+        result = run(bis, project, LATEST, MLFLOW_TRACKING_URI=address)
+        assert result.status == 0, result.err
+        document = result.json
+        assert document["parameters"] == {"rate": "0.10", "note": "two words; $HOME"}
+        assert document["metrics"] == {"accuracy": 0.5}
+        assert "this tracking server cannot move a run" in result.err
+        shown = bis("show", document["run_id"][:8], "--json", MLFLOW_TRACKING_URI=address).json
+        assert {"bis/plan.json", "bis/record.json", "bis/output.log", "note.txt"} <= set(shown["artifacts"])
+        assert "cannot move" in bis("logs", "latest", MLFLOW_TRACKING_URI=address).out
+        assert bis("list", "--json").json == []  # nothing in the home
+
+
+class mlflow_server:
+    """A real ``mlflow server`` of the latest version on loopback."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def __enter__(self) -> str:
+        self._directory.mkdir()
+        port = _free_port()
+        self._log = (self._directory / "log").open("w")
+        self._process = subprocess.Popen(
+            [
+                client_python(LATEST),
+                *("-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+                *("--backend-store-uri", f"sqlite:///{self._directory}/mlflow.db"),
+                *("--artifacts-destination", str(self._directory / "artifacts")),
+            ],
+            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._await(port)
+        return f"http://127.0.0.1:{port}"
+
+    def __exit__(self, *_: object) -> None:
+        os.killpg(self._process.pid, 15)
+        self._process.wait()
+        self._log.close()
+
+    def _await(self, port: int) -> None:
+        import urllib.error
+        import urllib.request
+
+        for _ in range(600):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
+                    return
+            except (urllib.error.URLError, OSError):
+                assert self._process.poll() is None, (self._directory / "log").read_text()
+                time.sleep(0.2)
+        raise AssertionError("the server did not start")
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
