@@ -37,9 +37,13 @@ class Database:
             if not file.exists():
                 _create(file, migrations, version)
             self._connection = _connect(file)
-            found: int = self._connection.execute("PRAGMA user_version").fetchone()[0]
-            if found != version:
-                self._reconcile(found, migrations, version)
+            try:
+                found: int = self._connection.execute("PRAGMA user_version").fetchone()[0]
+                if found != version:
+                    self._reconcile(found, migrations, version)
+            except BaseException:
+                self._connection.close()
+                raise
 
     def _reconcile(self, found: int, migrations: Path, version: int) -> None:
         if found == 0:
@@ -71,10 +75,11 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # a full disk has ended it already
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._commit()
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -88,14 +93,6 @@ class Database:
                 yield
             finally:
                 self._connection.execute("COMMIT")
-
-    def _commit(self) -> None:
-        try:
-            self._connection.execute("COMMIT")
-        except sqlite3.Error:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
 
     def close(self) -> None:
         """Give the file back; the last one to close folds the write-ahead log into it."""
@@ -118,8 +115,12 @@ def _connect(file: Path) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("PRAGMA foreign_keys=ON")
+    try:
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA foreign_keys=ON")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -179,8 +180,8 @@ def _statements(script: str) -> Iterator[str]:
     for word, meaning in {**_WORDS, "$NOW": str(time.time_ns() // 1_000_000)}.items():
         script = script.replace(word, meaning)
     statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
+    for part in script.split(";")[:-1]:  # what follows the last one is no statement
+        statement += f"{part};"
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""

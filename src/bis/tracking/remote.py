@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _METRICS_IN_BATCH = 800  # with 100 parameters and 100 tags the limit of 1000 is kept
 _PAIRS_IN_BATCH = 100
+_NO_RUN = re.compile(r"\brun\b.*\bnot found", re.IGNORECASE)
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
 
 
@@ -355,7 +357,7 @@ class RemoteStore:
 
 
 def _about_run(error: RefusedError) -> TrackingError:
-    if error.code in _ABSENT and "run" in error.message.lower():
+    if error.code in _ABSENT and _NO_RUN.search(error.message):
         return RunNotFoundError(error.message, hint="`bis list` shows the runs.")
     return error
 

@@ -105,11 +105,10 @@ class SqlRuns:
             end_time = now_ms()
         with self._db.writing() as connection:
             number = active_run(connection, run_id)
-            connection.execute(
-                "UPDATE runs SET status = coalesce(?, status), end_time = coalesce(?, end_time) WHERE run_no"
-                " = ?",
-                (status.value if status else None, end_time, number),
-            )
+            if end_time is not None or status is RunStatus.RUNNING:  # a run that goes on has no end
+                connection.execute("UPDATE runs SET end_time = ? WHERE run_no = ?", (end_time, number))
+            if status is not None:
+                connection.execute("UPDATE runs SET status = ? WHERE run_no = ?", (status.value, number))
             if name:
                 rename_run(connection, number, name)
         return self._info(run_id)

@@ -1,4 +1,7 @@
 """What people do with MLflow, by whatever version of it runs this; ends with a JSON object of what it saw."""
+# Written as the scripts of people are, for Python 3.8 and the MLflow of each year.
+# mypy: ignore-errors
+# ruff: noqa: PTH103, PTH118, PTH123, UP031
 
 import json
 import math
@@ -70,8 +73,13 @@ check("status", run.info.status == "FINISHED" and client.get_run(failed.info.run
 check("end time", run.info.end_time >= run.info.start_time)
 check("params", run.data.params["depth"] == "3" and len(run.data.params) == PARAMS + 1)
 check("metrics", run.data.metrics["curve"] == 0.2 and run.data.metrics["resumed"] == 1)
-check("nan", math.isnan(run.data.metrics["nan"]) and run.data.metrics["inf"] >= 1e308 and run.data.metrics["-inf"] < 0)
-check("tags", run.data.tags["colour"] == "grün" and run.data.tags["one"] == "1" and "gone" not in run.data.tags)
+check(
+    "nan",
+    math.isnan(run.data.metrics["nan"]) and run.data.metrics["inf"] >= 1e308 and run.data.metrics["-inf"] < 0,
+)
+check(
+    "tags", run.data.tags["colour"] == "grün" and run.data.tags["one"] == "1" and "gone" not in run.data.tags
+)
 check("name", run.data.tags["mlflow.runName"] == "parent")
 check("nested", client.get_run(child.info.run_id).data.tags["mlflow.parentRunId"] == parent.info.run_id)
 history = client.get_metric_history(parent.info.run_id, "curve")
@@ -101,11 +109,17 @@ with tempfile.TemporaryDirectory() as directory, mlflow.start_run() as stored:
     run_id = stored.info.run_id
     names = [name for name, _, _ in paths(client.list_artifacts(run_id)) if name != "figure.png"]
     check("root: %s" % names, names == ["a.txt", "data.json", "nothing", "texts", "tree"])
-    check("sub", paths(client.list_artifacts(run_id, "tree/sub")) == [("tree/sub/b.txt", False, 9), ("tree/sub/deep", True, None)])
+    check(
+        "sub",
+        paths(client.list_artifacts(run_id, "tree/sub"))
+        == [("tree/sub/b.txt", False, 9), ("tree/sub/deep", True, None)],
+    )
     check("empty", paths(client.list_artifacts(run_id, "nothing")) == [("nothing/empty.txt", False, 0)])
     with tempfile.TemporaryDirectory() as target:
         here = client.download_artifacts(run_id, "tree", target)
-        found = sorted(os.path.relpath(os.path.join(at, name), here) for at, _, files in os.walk(here) for name in files)
+        found = sorted(
+            os.path.relpath(os.path.join(at, name), here) for at, _, files in os.walk(here) for name in files
+        )
         check("tree: %s" % found, found == ["a.txt", "empty.txt", "sub/b.txt", "sub/deep/ü 1.txt"])
         with open(client.download_artifacts(run_id, "texts/hello.txt", target)) as file:
             check("text", file.read() == "hello")
@@ -121,7 +135,9 @@ if VERSION >= (2, 4):
     check("dataset", used[0].dataset.name == "numbers" and used[0].tags[0].value == "training")
 
 # Searches, and the life of runs and experiments.
-found = client.search_runs([experiment.experiment_id], "metrics.accuracy > 0.5 and params.depth = '3' and tags.one = '1'")
+found = client.search_runs(
+    [experiment.experiment_id], "metrics.accuracy > 0.5 and params.depth = '3' and tags.one = '1'"
+)
 check("search", [item.info.run_id for item in found] == [parent.info.run_id])
 ordered = client.search_runs([experiment.experiment_id], order_by=["metrics.loss ASC"], max_results=2)
 check("order", [item.info.run_id for item in ordered] == [child.info.run_id, parent.info.run_id])
@@ -131,7 +147,10 @@ check("pages", first[0].info.run_id != second[0].info.run_id)
 frame = mlflow.search_runs([experiment.experiment_id])
 check("frame", "metrics.loss" in frame.columns)
 client.delete_run(failed.info.run_id)
-check("deleted", failed.info.run_id not in [item.info.run_id for item in client.search_runs([experiment.experiment_id])])
+check(
+    "deleted",
+    failed.info.run_id not in [item.info.run_id for item in client.search_runs([experiment.experiment_id])],
+)
 client.restore_run(failed.info.run_id)
 client.set_experiment_tag(experiment.experiment_id, "team", "blue")
 other = client.create_experiment("other " + mlflow.__version__)

@@ -1,4 +1,7 @@
 """Models and autologging of scikit-learn by MLflow 2 and 3; ends with a JSON object of what it saw."""
+# Written as the scripts of people are, for Python 3.8 and the MLflow of each year.
+# mypy: ignore-errors
+# ruff: noqa: UP031
 
 import json
 import sys
@@ -24,13 +27,17 @@ def check(what, condition):
 model = LogisticRegression(max_iter=200).fit(features, labels)
 with mlflow.start_run() as logged:
     arguments = {"name": "model"} if THREE else {"artifact_path": "model"}
-    info = mlflow.sklearn.log_model(model, input_example=features[:2], registered_model_name="iris", **arguments)
+    info = mlflow.sklearn.log_model(
+        model, input_example=features[:2], registered_model_name="iris", **arguments
+    )
 again = mlflow.sklearn.load_model(info.model_uri)
 check("loaded", numpy.array_equal(again.predict(features), model.predict(features)))
 by_name = mlflow.sklearn.load_model("models:/iris/1")
 check("registered", numpy.array_equal(by_name.predict(features), model.predict(features)))
 check("runs uri", mlflow.pyfunc.load_model("runs:/%s/model" % logged.info.run_id) is not None)
-check("versions", [version.version for version in client.search_model_versions("name = 'iris'")] in (["1"], [1]))
+check(
+    "versions", [version.version for version in client.search_model_versions("name = 'iris'")] in (["1"], [1])
+)
 client.set_registered_model_alias("iris", "best", "1")
 check("alias", str(client.get_model_version_by_alias("iris", "best").version) == "1")
 check("found", [item.name for item in client.search_registered_models()] == ["iris"])
@@ -51,4 +58,6 @@ children = client.search_runs(
 )
 check("grid search: %d" % len(children), len(children) == 3)
 check("status", all(child.info.status == "FINISHED" for child in children))
-json.dump({"version": mlflow.__version__, "artifacts": len(client.list_artifacts(search.info.run_id))}, sys.stdout)
+json.dump(
+    {"version": mlflow.__version__, "artifacts": len(client.list_artifacts(search.info.run_id))}, sys.stdout
+)
