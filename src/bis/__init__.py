@@ -1,7 +1,30 @@
-"""bis: run a machine-learning project, record all that decided the result, and run it again."""
+"""bis: run a machine-learning project, record all that decided the result, and run it again.
+
+    import bis
+
+    run = bis.run("https://host/user/repo", version="v1.2", parameters={"alpha": 0.5})
+    print(run.status, run.metrics)
+
+Errors are those of ``bis.errors``. What is not used is not imported: ``import bis`` costs next to nothing.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bis._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from typing import Any
+
+    from bis.runs import ProjectRun, run
+
+__all__ = ["ProjectRun", "__version__", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("ProjectRun", "run"):
+        from bis import runs
+
+        return getattr(runs, name)
+    raise AttributeError(f"module 'bis' has no attribute {name!r}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bis import environments
 from bis.backends import find_backend
 from bis.errors import ExecutionError, RunFailedError, UsageError
-from bis.execution import Execution, Options, Placement, Streams, read_env_file
+from bis.execution import Execution, Options, Placement, Streams, check_placement, read_env_file
 from bis.home import Home
 from bis.liveness import sweep
 from bis.plans import Prepared, Request, prepare
@@ -193,9 +193,11 @@ def start(
     """As ``run``, for the command line: ``announce`` is called when all is ready, before the command starts."""
     home = Home.locate()
     home.ensure()
-    find_backend(options.backend)
+    backend = find_backend(options.backend)
+    execution_options = _execution_options(options, streams)
     sweep(home, notify=notify)
     store = open_callers_store(home, notify=notify)
+    check_placement(store, execution_options.placement)
     prepared = prepare_run(options, home=home, notify=notify)
     try:
         environment = environments.realize(
@@ -211,10 +213,10 @@ def start(
             environment,
             store=store,
             home=home,
-            options=_execution_options(options, streams),
+            options=execution_options,
             notify=notify,
         )
-        submitted = find_backend(options.backend).submit(execution, synchronous=synchronous)
+        submitted = backend.submit(execution, synchronous=synchronous)
     except BaseException:
         prepared.source.close()
         raise
@@ -271,6 +273,8 @@ def read_backend_config(config: Mapping[str, Any] | str | None) -> Mapping[str, 
 def _execution_options(options: RunOptions, streams: Streams | None) -> Options:
     if options.experiment_name is not None and options.experiment_id is not None:
         raise UsageError("give an experiment's name or its id, not both")
+    if options.timeout_s is not None and not options.timeout_s > 0:
+        raise UsageError(f"{options.timeout_s} s is no time limit", hint="Give a time above 0.")
     named, experiment_id = options.experiment_name, options.experiment_id
     if named is None and experiment_id is None:
         named = os.environ.get("MLFLOW_EXPERIMENT_NAME") or None

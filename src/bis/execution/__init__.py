@@ -9,7 +9,7 @@ from __future__ import annotations
 from bis.execution.execution import Execution, Options, Outcome
 from bis.execution.output import Streams
 from bis.execution.record import Record
-from bis.execution.tracked import Placement
+from bis.execution.tracked import Placement, check_placement
 from bis.execution.variables import read_env_file
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "Placement",
     "Record",
     "Streams",
+    "check_placement",
     "read_env_file",
 ]

@@ -123,6 +123,14 @@ def is_remote(store: Store) -> bool:
     return store.uri.startswith(("http://", "https://"))
 
 
+def check_placement(store: Store, placement: Placement) -> None:
+    """Raise what is wrong with the experiment or run that is asked for by id, before anything is built for it."""
+    if placement.run_id is not None:
+        store.run(placement.run_id)
+    elif placement.experiment_name is None and placement.experiment_id is not None:
+        store.experiment(placement.experiment_id)
+
+
 def find_experiment(store: Store, placement: Placement) -> str:
     """The experiment's id; one named but absent is made, one asked for by id must be there."""
     if placement.experiment_name is not None:
