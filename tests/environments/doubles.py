@@ -81,6 +81,7 @@ class Release:
 
     file: str
     content: bytes
+    metadata: str
     upload_time: str | None
     yanked: str | None = None
     truncated: bool = False
@@ -107,19 +108,20 @@ class PackageIndex:
         yanked: str | None = None,
         truncated: bool = False,
     ) -> None:
-        wheel = _wheel(name, version, code, requires, scripts)
+        requirements = "".join(f"Requires-Dist: {each}\n" for each in requires)
+        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requirements}"
+        wheel = _wheel(name, version, code, metadata, scripts)
         file = f"{name}-{version}-py3-none-any.whl"
-        self.releases.setdefault(name, []).append(Release(file, wheel, uploaded, yanked, truncated))
+        self.releases.setdefault(name, []).append(Release(file, wheel, metadata, uploaded, yanked, truncated))
 
 
-def _wheel(name: str, version: str, code: str, requires: tuple[str, ...], scripts: tuple[str, ...]) -> bytes:
+def _wheel(name: str, version: str, code: str, metadata: str, scripts: tuple[str, ...]) -> bytes:
     import io
 
     info = f"{name}-{version}.dist-info"
-    requirements = "".join(f"Requires-Dist: {each}\n" for each in requires)
     files = {
         f"{name}/__init__.py": code or f"__version__ = {version!r}\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requirements}",
+        f"{info}/METADATA": metadata,
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/entry_points.txt": "[console_scripts]\n" + "".join(f"{each}\n" for each in scripts),
     }
@@ -158,9 +160,11 @@ def handler(index: PackageIndex) -> type[BaseHTTPRequestHandler]:
 
         def _send_file(self, name: str) -> None:
             every = (release for releases in index.releases.values() for release in releases)
-            release = next((each for each in every if each.file == name), None)
+            release = next((each for each in every if each.file == name.removesuffix(".metadata")), None)
             if release is None:
                 self.send_error(404)
+            elif name.endswith(".metadata"):
+                self._answer(release.metadata.encode())
             elif release.truncated:
                 self._answer(release.content[:100], length=len(release.content))
                 self.close_connection = True
@@ -181,6 +185,7 @@ def _page(name: str, releases: list[Release]) -> dict[str, Any]:
             "filename": release.file,
             "url": f"/files/{release.file}",
             "hashes": {"sha256": digest},
+            "core-metadata": True,
         }
         if release.upload_time:
             entry["upload-time"] = release.upload_time
