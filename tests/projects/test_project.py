@@ -250,6 +250,11 @@ ODD = {
         "5: {xs} in the command is not declared under 'parameters'. Did you mean 'x'?",
     ),
     "shell variable": (parameters("x: int").replace("{x}", "{x} ${HOME}"), "5: ${HOME} is left to the shell"),
+    "dollar before a placeholder": (
+        parameters("x: int").replace("{x}", "${x}"),
+        "5: ${x} is read as the value",
+    ),
+    "databricks": ("databricks_spark_job: {python_file: a}\n", "1: databricks_spark_job is not supported"),
     "single brace": (parameters("x: int").replace("{x}", "{x} }"), "5: a single '}' in the command"),
 }
 

@@ -33,22 +33,26 @@ def build_command(
     values = {**parameters, **replaced}
     for name, value in values.items():
         _check_carried(name, value)
-    filled = shell.fill(parsed.text, [(name, values[name]) for name in parsed.names])
+    filled, open_end = shell.fill(parsed.text, [(name, values[name]) for name in parsed.names])
+    if extra and open_end:
+        raise _not_appendable(extra[0], open_end)
     result = _with_extra(filled, [(name, values[name]) for name in extra])
     _check_length(result)
     return result
 
 
-def _with_extra(filled: shell.Filled, extra: Sequence[tuple[str, str]]) -> str:
+def _with_extra(command: str, extra: Sequence[tuple[str, str]]) -> str:
     if not extra:
-        return filled.command
-    if filled.open_end:
-        raise ParameterError(
-            f"{extra[0][0]!r} is not declared and cannot be appended, because the command {filled.open_end}",
-            hint="Declare it under 'parameters' and use its placeholder in the command.",
-        )
+        return command
     words = [f"--{quote(name)} {quote(value)}" for name, value in extra]
-    return " ".join([_without_last_newline(filled.command), *words])
+    return " ".join([_without_last_newline(command), *words])
+
+
+def _not_appendable(name: str, open_end: str) -> ParameterError:
+    return ParameterError(
+        f"{name!r} is not declared and cannot be appended, because the command {open_end}",
+        hint="Declare it under 'parameters' and use its placeholder in the command.",
+    )
 
 
 def _without_last_newline(command: str) -> str:

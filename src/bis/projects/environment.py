@@ -6,7 +6,6 @@ at here.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
 KINDS = ("python_env", "conda_env", "docker_env")
 _DOCKER_KEYS = ("image", "volumes", "environment")
-_CONDA_ONLY = re.compile(r"^channels\s*:", re.MULTILINE)
-_PYTHON_ENV_ONLY = re.compile(r"^(python|build_dependencies)\s*:", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -91,10 +88,11 @@ def _read_file(entry: Entry, directory: Path, root: Path) -> Path:
 
 
 def _warn_of_other_kind(entry: Entry, file: Path, warn: Warn) -> None:
-    text = file.read_text(encoding="utf-8", errors="replace")
-    if entry.key == "python_env" and _CONDA_ONLY.search(text):
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    keys = {line.partition(":")[0].rstrip() for line in lines if ":" in line}
+    if entry.key == "python_env" and "channels" in keys:
         warn(f"'python_env' names {file.name}, which is a conda file; write conda_env", entry.position)
-    elif entry.key == "conda_env" and _PYTHON_ENV_ONLY.search(text):
+    elif entry.key == "conda_env" and not keys.isdisjoint(("python", "build_dependencies")):
         warn(f"'conda_env' names {file.name}, which is a python_env file; write python_env", entry.position)
 
 

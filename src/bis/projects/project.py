@@ -157,7 +157,9 @@ class _Loading:
 
     def _warn_of_keys(self, entries: dict[str, Entry]) -> None:
         for key, entry in entries.items():
-            if key in _DIALECT:
+            if key == _SPARK and not entry.value.is_null:
+                self.warn(f"{key} is not supported: it runs on Databricks only", entry.position)
+            elif key in _DIALECT:
                 self.warn(
                     f"{key!r} is a dialect of the format and is ignored; declare python_env", entry.position
                 )
@@ -239,6 +241,9 @@ def _warn_of_command(point: EntryPoint, warn: Warn) -> None:
                 f"parameter {parameter.name!r} is declared, and the command does not use it",
                 parameter.position or _place(point, ""),
             )
+        if f"${{{parameter.name}}}" in point.command:
+            shown = f"${{{parameter.name}}}"
+            warn(f"{shown} is read as the value; MLflow leaves the $ before it", _place(point, shown))
     for variable in parsed.shell_variables:
         message = f"{variable} is left to the shell; MLflow stops here. Write {{{{ and }}}} for both"
         warn(message, _place(point, variable))

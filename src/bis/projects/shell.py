@@ -10,15 +10,15 @@ is in doubt (``case`` inside ``$(...)``, nested backticks), only such plain valu
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from bis.errors import ParameterError
-from bis.projects.heredoc import Heredoc, heredoc_at
 from bis.projects.quoting import WRITERS, escape, is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from bis.projects.heredoc import Heredoc
 
     Kind = Literal["code", "ticks", "single", "double", "ansi", "brace", "arithmetic", "comment", "heredoc"]
 
@@ -29,42 +29,35 @@ _CASE = re.compile(r"case\s")
 _BEFORE_A_WORD = frozenset(" \t\n;&|()<>")
 
 
-@dataclass
 class _Frame:
     """One level of nesting; ``depth`` counts open parentheses."""
 
-    kind: Kind
-    start: int
-    depth: int = 0
-    substitution: bool = False
+    def __init__(self, kind: Kind, start: int, depth: int = 0) -> None:
+        self.kind = kind
+        self.start = start
+        self.depth = depth
+        self.substitution = kind == "code" and depth == 1
 
 
-@dataclass(frozen=True)
 class _Body:
     """The body of a here-document: where it ends in the text, and where it begins in the output."""
 
-    heredoc: Heredoc
-    level: int
-    end: int
-    begin: int
+    def __init__(self, heredoc: Heredoc, level: int, end: int, begin: int) -> None:
+        self.heredoc = heredoc
+        self.level = level
+        self.end = end
+        self.begin = begin
 
 
-@dataclass(frozen=True)
-class Filled:
-    """The finished command; ``open_end`` says why nothing can be appended to its last line, if so."""
-
-    command: str
-    open_end: str | None
-
-
-def fill(text: str, values: Sequence[tuple[str, str]]) -> Filled:
+def fill(text: str, values: Sequence[tuple[str, str]]) -> tuple[str, str | None]:
     """``text`` with each MARK replaced by the next of ``values`` (name, value), quoted for its place.
 
+    The second result says why nothing can be appended to the last line; None when something can.
     Raises ParameterError for a value that cannot be put where its placeholder stands.
     """
     scanner = _Scanner(text, values)
     scanner.run()
-    return Filled("".join(scanner.out), scanner.open_end())
+    return "".join(scanner.out), scanner.open_end()
 
 
 class _Scanner:
@@ -109,7 +102,7 @@ class _Scanner:
 
     def push(self, kind: Kind, taking: int, *, depth: int = 0) -> None:
         self.take(taking)
-        self.frames.append(_Frame(kind, self.at, depth, substitution=depth == 1))
+        self.frames.append(_Frame(kind, self.at, depth))
 
     def pop(self) -> None:
         self.take(1)
@@ -264,6 +257,8 @@ class _Scanner:
             self.take(1)
 
     def heredoc_operator(self) -> None:
+        from bis.projects.heredoc import heredoc_at  # few commands have one
+
         heredoc = heredoc_at(self.text, self.at)
         if self.ahead("<<<"):
             self.take(3)

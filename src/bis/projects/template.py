@@ -18,17 +18,19 @@ from bis.projects.shell import MARK
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-_SHELL_VARIABLE = re.compile(r"\$\{[#!]?(?:[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-])[^{}]*\}")
-_FORMAT_SUFFIX = re.compile(r"(.*?)(?:!s)?(?::s?)?", re.DOTALL)
+_SPECIAL = re.compile("[{}$\0]")
+# Compiled when they are met, which is seldom
+_SHELL_VARIABLE = r"\$\{[#!]?(?:[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-])[^{}]*\}"
+_FORMAT_SUFFIX = r"((?s:.*?))(?:!s)?(?::s?)?"
 
 
-@dataclass(frozen=True)
 class Fault:
     """What is wrong in a command, and the text by which its line is found."""
 
-    text: str
-    message: str
-    hint: str
+    def __init__(self, text: str, message: str, hint: str) -> None:
+        self.text = text
+        self.message = message
+        self.hint = hint
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,11 @@ def _next_special(command: str, at: int) -> int:
     return found.start() if found else len(command)
 
 
-_SPECIAL = re.compile("[{}$\0]")
-
-
 def _shell_variable(command: str, at: int, names: Collection[str]) -> str | None:
     """``${VAR}`` that is no parameter (``${{`` is an escape, and never matches)."""
-    found = _SHELL_VARIABLE.match(command, at)
+    if not command.startswith("${", at):
+        return None
+    found = re.compile(_SHELL_VARIABLE).match(command, at)
     if found is None or found.group()[2:-1] in names:
         return None
     return found.group()
@@ -99,7 +100,7 @@ def _placeholder(command: str, at: int, names: Collection[str]) -> tuple[str, in
     field = command[at + 1 : end]
     if field in names:
         return field, end + 1, None
-    suffixed = _FORMAT_SUFFIX.fullmatch(field)
+    suffixed = re.fullmatch(_FORMAT_SUFFIX, field)
     if suffixed and suffixed.group(1) in names:
         return suffixed.group(1), end + 1, None
     return "", at, _undeclared(field, names)
