@@ -48,11 +48,11 @@ class Bis:
         }
         return {**kept, "BIS_HOME": str(self.home), "NO_COLOR": "1", **self.variables, **more}
 
-    def start(self, *words: str | Path, cwd: Path | None = None, **variables: str) -> subprocess.Popen[str]:
+    def start(self, *words: str | Path, **variables: str) -> subprocess.Popen[str]:
         """Start ``bis WORDS`` and give back the process."""
         return subprocess.Popen(
             [sys.executable, "-m", "bis", *map(str, words)],
-            cwd=cwd or self.cwd,
+            cwd=self.cwd,
             env=self.environ(**variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -61,9 +61,9 @@ class Bis:
             errors="surrogateescape",
         )
 
-    def __call__(self, *words: str | Path, cwd: Path | None = None, **variables: str) -> Result:
+    def __call__(self, *words: str | Path, **variables: str) -> Result:
         """Run ``bis WORDS`` to its end. A traceback is never right."""
-        process = self.start(*words, cwd=cwd, **variables)
+        process = self.start(*words, **variables)
         result = finish(process)
         assert not _OUR_FRAME.search(result.err), result.err
         return result

@@ -213,7 +213,7 @@ with mlflow.start_run():
         result = run(bis, project, LATEST, MLFLOW_TRACKING_URI=address)
         assert result.status == 0, result.err
         document = result.json
-        assert document["parameters"] == {"rate": "0.10", "note": "two words; $HOME"}
+        assert document["parameters"] == {"rate": "0.1", "note": "two words; $HOME"}
         assert document["metrics"] == {"accuracy": 0.5}
         assert "this tracking server cannot move a run" in result.err
         shown = bis("show", document["run_id"][:8], "--json", MLFLOW_TRACKING_URI=address).json
