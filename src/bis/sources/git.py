@@ -44,6 +44,10 @@ _KEPT = re.compile(
 )
 
 
+# What Git only ever writes to is the home.
+_FULL = re.compile(r"No space left on device|Disk quota exceeded|Read-only file system")
+
+
 class GitFailedError(SourceError):
     """A Git command ended with a failure; ``output`` is what it said."""
 
@@ -186,6 +190,8 @@ def failure(action: str, result: Result) -> GitFailedError:
     ):  # Git's status for an option it does not know
         version = start("version").finish().text
         hint = f"bis needs git 2.25 or newer; this is {version!r}."
+    elif _FULL.search(result.errors):
+        hint = "Make room, or set BIS_HOME to a directory that you can write to."
     return GitFailedError(
         f"{action} failed: {last or f'exit status {result.status}'}",
         output=result.errors,

@@ -198,7 +198,7 @@ def _existing(path: str, text: str, version: str | None) -> Location | None:
         if _exists(head):
             return _local(head, text, subdirectory, version)
         name, at, suffix = head.rpartition("@")
-        if at and suffix and name and _exists(name):
+        if at and suffix and "#" not in suffix and name and _exists(name):
             return _local(name, text, subdirectory, _one_version(suffix, version))
     return None
 
@@ -354,13 +354,12 @@ def _version_of_archive(text: str) -> SourceError:
 
 
 def _no_such_path(text: str) -> SourceError:
-    path = Path(text).expanduser()
-    missing = path
-    while not missing.parent.exists() and missing.parent != missing:
-        missing = missing.parent
     try:
+        missing = Path(text).expanduser()
+        while not missing.parent.exists() and missing.parent != missing:
+            missing = missing.parent
         near = did_you_mean(missing.name, (entry.name for entry in missing.parent.iterdir()))
-    except OSError:
+    except (OSError, ValueError, RuntimeError):  # what no path can be, as in `_exists`
         near = None
     if near is None and re.match(r"[\w-]+(\.[\w-]+)+/[^/]+/", text):
         near = f"If it is a repository on the web, write https://{text}"

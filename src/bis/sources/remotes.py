@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _FETCH = ("fetch", "--quiet", "--no-tags", "--force")
 _SETTINGS = ("protocol.version=2", "fetch.unpackLimit=1", "transfer.fsckObjects=false")
+# The settings of a command do not reach the process that reads a repository here, which may be another user's.
+_READ_LOCALLY = "--upload-pack=git -c safe.directory='*' upload-pack"
 _EVERYTHING = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 
 # What a server says that cannot give a single commit, or no shallow history: it is asked for all then.
@@ -107,6 +109,10 @@ class Cache:
     def _commits(self) -> Path:
         return self.repository / "refs" / "bis" / "commits"
 
+    @property
+    def _fetch_command(self) -> tuple[str, ...]:
+        return (*_FETCH, _READ_LOCALLY) if self.origin.is_local else _FETCH
+
     def has(self, commit: str) -> bool:
         """Whether ``commit`` and all its files are here."""
         return (self._commits / commit).is_file()
@@ -134,7 +140,12 @@ class Cache:
         """Fetch without history; False when the server cannot do that."""
         try:
             self._ask(
-                self.repository, *_FETCH, "--depth=1", "--", self.origin.url, f"+{commit}:{_ref(commit)}"
+                self.repository,
+                *self._fetch_command,
+                "--depth=1",
+                "--",
+                self.origin.url,
+                f"+{commit}:{_ref(commit)}",
             )
         except git.GitFailedError as error:
             if _CANNOT_SHALLOW.search(error.output):
@@ -146,7 +157,15 @@ class Cache:
         whole = ("--unshallow",) if (self.repository / "shallow").is_file() else ()
         refs = (refspec.replace(":refs/", ":refs/bis/") for refspec in _EVERYTHING)
         try:
-            self._ask(self.repository, *_FETCH, "--update-shallow", *whole, "--", self.origin.url, *refs)
+            self._ask(
+                self.repository,
+                *self._fetch_command,
+                "--update-shallow",
+                *whole,
+                "--",
+                self.origin.url,
+                *refs,
+            )
         except git.GitFailedError as error:
             raise self.explain(error) from error
         if self._bare(self.repository, "cat-file", "-e", f"{commit}^{{commit}}").finish().status:
@@ -162,7 +181,7 @@ class Cache:
             if not (history / "HEAD").is_file():
                 return None
             wanted = f"{revision}^{{commit}}"
-            result = self._bare(history, "rev-parse", "--verify", "--end-of-options", wanted).finish()
+            result = self._bare(history, "rev-parse", "--verify", wanted).finish()
         if "ambiguous" in result.errors:
             raise SourceError(f"{revision!r} is the begin of more than one commit", hint="Give more of it.")
         return None if result.status else result.text

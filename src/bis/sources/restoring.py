@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from bis.errors import SourceError
@@ -46,8 +47,10 @@ def restore(
 
 
 def _is_tree(store: ObjectStore, tree: str) -> bool:
-    result = git.start("--git-dir", store.directory, "cat-file", "-t", "--end-of-options", tree).finish()
-    return result.status == 0 and result.text == "tree" and len(tree) == 40
+    if not re.fullmatch(r"[0-9a-f]{40}", tree):
+        return False
+    result = git.start("--git-dir", store.directory, "cat-file", "-t", tree).finish()
+    return result.status == 0 and result.text == "tree"
 
 
 def _pointers(store: ObjectStore, tree: str, directory: Path) -> list[LargeFile]:

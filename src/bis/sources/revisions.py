@@ -77,7 +77,7 @@ def resolve_local(repository: Path, version: str | None) -> Revision:
     git_dir = find_git_directory(repository)
     for name in (version, f"refs/remotes/origin/{version}") if version else ("HEAD",):
         wanted = f"{name}^{{commit}}"
-        result = git.start("--git-dir", git_dir, "rev-parse", "--verify", "--end-of-options", wanted).finish()
+        result = git.start("--git-dir", git_dir, "rev-parse", "--verify", wanted).finish()
         if result.status == 0:
             return Revision(result.text, _local_branch(git_dir, version or "HEAD"))
         if "ambiguous" in result.errors:
@@ -181,8 +181,6 @@ def _plain_names(refs: dict[str, str]) -> list[str]:
 
 
 def _local_branch(git_dir: Path, name: str) -> str | None:
-    full = git.start(
-        "--git-dir", git_dir, "rev-parse", "--symbolic-full-name", "--end-of-options", name
-    ).finish()
+    full = git.start("--git-dir", git_dir, "rev-parse", "--symbolic-full-name", name).finish()
     text = full.text.splitlines()[-1] if full.text else ""
     return text.removeprefix("refs/heads/") if text.startswith("refs/heads/") else None

@@ -59,9 +59,8 @@ class Recorder:
         index = directory / "index"
         self._variables = store.variables(work_tree=root, index=index)
         self._limit = large_files.limit_bytes()
-        self._state = read_state(self._state_file)
-        if self._state is None or self._state.limit_bytes != self._limit:
-            self._state = None
+        self._state = self._usable(read_state(self._state_file))
+        if self._state is None:
             index.unlink(missing_ok=True)
         index.with_name("index.lock").unlink(
             missing_ok=True
@@ -90,8 +89,13 @@ class Recorder:
             and all(disk.stamp(path) == state.large[path].stamp for path in changed)
             and not any(disk.kind(path, disk.status(path)) for path in state.absent)
             and self._digest(candidates, state.nested) == state.listing
-            and self.store.has_tree(state.tree)
         )
+
+    def _usable(self, state: State | None) -> State | None:
+        """``state`` while its tree is in the store and its limit holds; else all files are read anew."""
+        if state and state.limit_bytes == self._limit and self.store.has_tree(state.tree):
+            return state
+        return None
 
     def _digest(self, candidates: Candidates, nested: tuple[bytes, ...]) -> str:
         """A digest of all candidates, those inside nested repositories too."""
@@ -177,10 +181,11 @@ class Recorder:
         running = self._start("update-index", "--add", "--remove", "--replace", "-z", "--stdin", feed=True)
         result = running.finish(b"".join(path + b"\0" for path in paths))
         if result.status:
-            reason = next(iter(result.errors.splitlines()), "?")
+            error = git.failure("git update-index", result)
+            reason = next(iter(result.errors.splitlines()), error.message).removeprefix("error: ")
             raise SourceError(
                 f"the snapshot of {os.fsdecode(self._disk.root)} failed: {reason}",
-                hint="Make the file readable, or name it in .gitignore.",
+                hint=error.hint or "Make the file readable, or name it in .gitignore.",
             )
 
     def _inside(self, path: bytes) -> Candidates:

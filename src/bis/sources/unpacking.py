@@ -63,7 +63,7 @@ class _Target:
         self._directory = directory
         self._limit_bytes = max(MAX_UNPACKED_BYTES, MAX_RATIO * archive_bytes)
         self._shown = shown
-        self._written_bytes = 0
+        self._unpacked_bytes = 0
         self._members = 0
         directory.mkdir(parents=True)
 
@@ -101,14 +101,18 @@ class _Target:
             raise self.refuse(name, "is a file and a directory") from error
         with stream:
             while piece := content.read(_PIECE_BYTES):
-                self._written_bytes += len(piece)
-                if self._written_bytes > self._limit_bytes:
-                    raise SourceError(
-                        f"{self._shown} is refused: it unpacks to more than {self._limit_bytes:,} bytes, "
-                        f"{MAX_RATIO} times its size",
-                        hint="If you trust it, unpack it yourself and run the directory.",
-                    )
+                self.count(len(piece))
                 stream.write(piece)
+
+    def count(self, size_bytes: int) -> None:
+        """Add to what was unpacked; refuse a bomb."""
+        self._unpacked_bytes += size_bytes
+        if self._unpacked_bytes > self._limit_bytes:
+            raise SourceError(
+                f"{self._shown} is refused: it unpacks to more than {self._limit_bytes:,} bytes, "
+                f"{MAX_RATIO} times its size",
+                hint="If you trust it, unpack it yourself and run the directory.",
+            )
 
 
 def _is_tar(archive: Path) -> bool:
@@ -158,6 +162,9 @@ def _unpack_tar(archive: Path, target: _Target) -> None:
             content = file.extractfile(member)
             if content is not None:
                 target.add_file(place, member.name, content, member.mode)
+        # The checksum of a compressed file stands at its end, which tarfile does not read.
+        while file.fileobj and (piece := file.fileobj.read(_PIECE_BYTES)):
+            target.count(len(piece))
 
 
 def _check_tar_member(member: tarfile.TarInfo, target: _Target) -> None:

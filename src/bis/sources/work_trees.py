@@ -91,9 +91,11 @@ def _reuse(directory: Path, home: Home) -> _State | None:
         return None
     if any(_stamp(directory / path) != stamp for path, stamp in state.lfs.items()):
         return None
-    for part in state.parts:
-        if not part.is_pristine():
-            part.clean()
+    spoilt = [part for part in state.parts if not part.is_pristine()]
+    if spoilt and state.lfs:
+        return None  # cleaning would bring the pointers back
+    for part in spoilt:
+        part.clean()
     return state
 
 
