@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bis.errors import ParameterError
+from bis.errors import BisError, ParameterError
 from bis.projects.command import build_command
 from bis.projects.quoting import quote
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # What a program prints of its arguments; `args` stands for it in the commands below
 _PRELUDE = "args() { printf '%s\\0' \"$@\"; }\n"
@@ -54,6 +58,13 @@ CONTEXTS = {
     "after a parameter expansion": ("args ${{HOME:+\"a b\"}} '{x}'", ["a b", "V"]),
     "continued lines": ("args \\\n  --x {x} \\\n  --y '{x}'\\\n", ["--x", "V", "--y", "V"]),
     "subshell": ("(args {x}; args '{x}')", ["V", "V"]),
+    "brackets in arithmetic": ("args $(( (2 << 1) + `echo 1` + $(echo 1) )) '{x}'", ["6", "V"]),
+    "double quotes in an expansion": (
+        'args "${{HOME:+"a"}}" ${{HOME:+\\a$(echo b)`echo c`\'d\'}} {x}',
+        ["a", "abcd", "V"],
+    ),
+    "here-documents in a row": ("cat <<A - <<'B' >/dev/null\n\\`$HOME it's\nA\n'\nB\nargs {x}", ["V"]),
+    "commands in a here-document": ("args \"$(cat <<E\n`echo a` $(echo ')') \\$\nE\n)\" {x}", ["a ) $", "V"]),
     "function": ("f() {{ args \"$1\" '{x}'; }}; f {x}", ["V", "V"]),
     "case": ("case {x} in *) args {x} '{x}';; esac", ["V", "V"]),
     "array": ("a=({x} '{x}'); args \"${{a[@]}}\"", ["V", "V"]),
@@ -156,3 +167,88 @@ def test_a_tab_is_not_lost_in_a_here_document_that_strips_tabs() -> None:
 
 def test_a_newline_cannot_end_a_comment() -> None:
     assert _arguments(build_command("args a # {x}", {"x": "b\nargs c"}, (), {})) == ["a"]
+
+
+# Commands of a fuzzer that once let a value run; also broken ones, which bash reads on from the middle
+ESCAPES = [
+    ("<<E\n{x}$(\nE\n", "\nE\ntouch pwned\n"),
+    ("<<E\n$({x}\nE\n", "\nE\ntouch pwned\n"),
+    ("<<E\n`esac{x}esac", "\nE\ntouch pwned\n"),
+    ("echo $\\{x}{x}", "\\'\ntouch pwned\n"),
+    ("$((`|cat $'{x}`))", ")\ntouch pwned\n"),
+    ("\\'`$'<<-E\n`$\"{x}$$", '\\";touch pwned;'),
+    ("esac=((<({x}if", "'\ntouch pwned\n'"),
+    ("echo \"`echo '{x}'`\"", "{$(touch pwned)"),
+    ("cat <\\\n<E\n{x}\nE\n", "$(touch pwned)"),
+]
+_FRAGMENTS = st.sampled_from(
+    [
+        *"'\"`\\ \n#a$)(=",
+        "$(",
+        "${{V:-",
+        "}}",
+        "<<E\n",
+        "<<'E'\n",
+        "<<-E\n",
+        "\nE\n",
+        "((",
+        "))",
+        "$((",
+        "case a in a)",
+        "esac",
+        ";;",
+        "{x}",
+        "{x}",
+        "{x}",
+        "echo ",
+        "; ",
+        "$'",
+        "<(",
+        "|cat ",
+        "<<<",
+        "\\`",
+        "$$",
+        "\\\n",
+        "[[ ",
+        "if ",
+    ]
+)
+_ATTACKS = st.sampled_from(
+    [value for _, value in ESCAPES]
+    + [
+        ";touch pwned;",
+        "\ntouch pwned\n",
+        "$(touch pwned)",
+        "`touch pwned`",
+        "'\ntouch pwned\n'",
+        '"\ntouch pwned\n"',
+    ]
+    + ["));touch pwned;", "a[$(touch pwned)]", "}\ntouch pwned\n", "\\`touch pwned\\`", "\\$(touch pwned)"]
+)
+
+
+def _runs(template: str, value: str, directory: Path) -> bool:
+    try:
+        command = build_command(template, {"x": value}, (), {})
+    except BisError:
+        return False
+    subprocess.run(
+        ["bash", "-c", command], cwd=directory, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    return (directory / "pwned").exists()
+
+
+@pytest.mark.parametrize(("template", "value"), ESCAPES)
+def test_a_value_never_runs(template: str, value: str, tmp_path: Path) -> None:
+    assert not _runs(template, value, tmp_path)
+
+
+@given(fragments=st.lists(_FRAGMENTS, max_size=12), value=_ATTACKS)
+@settings(
+    max_examples=300,
+    deadline=None,
+    derandomize=True,  # the same commands in each run of the tests
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_a_value_never_runs_whatever_the_command(fragments: list[str], value: str, tmp_path: Path) -> None:
+    assert not _runs("".join(fragments), value, tmp_path)
