@@ -72,5 +72,15 @@ def test_an_ended_run_leaves_nothing(tmp_path: Path) -> None:
     running = RunningDirectory.create(home)
     running.belong_to(Owner(running.token, None))
     running.log.write_text("output")
-    running.remove()
+    running.close()
     assert list(home.running.iterdir()) == []
+
+
+def test_a_run_that_could_not_be_ended_is_left_to_the_next_bis(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    running = RunningDirectory.create(home)
+    running.belong_to(Owner(running.token, None))
+    running.leave()
+    running.close()
+    with abandoned(home) as found:
+        assert found == [(running.path, Owner(running.token, None))]

@@ -43,6 +43,7 @@ class RunningDirectory:
     def __init__(self, path: Path, lock: int) -> None:
         self.path = path
         self._lock = lock
+        self._left = False
 
     @classmethod
     def create(cls, home: Home) -> RunningDirectory:
@@ -73,9 +74,14 @@ class RunningDirectory:
         aside.write_text(json.dumps(asdict(owner)), encoding="utf-8")
         aside.replace(self.path / _RUN)
 
-    def remove(self) -> None:
+    def leave(self) -> None:
+        """Keep the directory when it is closed: the run could not be ended, and a later bis is to do it."""
+        self._left = True
+
+    def close(self) -> None:
         """Delete the directory and give the lock back. What cannot be deleted now is swept later."""
-        _remove_tree(self.path)
+        if not self._left:
+            _remove_tree(self.path)
         os.close(self._lock)
 
 

@@ -217,3 +217,11 @@ def test_a_terminal_is_given_to_the_command_when_it_is_shown_on_one(bench: Bench
     os.close(ours)
     assert ending.exit_code == 0
     assert bench.output == "terminal\npipe\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_ends_the_log_and_not_the_run(bench: Bench) -> None:
+    bench.log.symlink_to("/dev/full")
+    ending = bench.run("echo one; echo two > finished")
+    assert (ending.exit_code, ending.log_fault) == (0, "No space left on device")
+    assert (bench.directory / "finished").exists()

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bis.errors import BisError, ExecutionError
 from bis.execution.interruption import Interruption
 from bis.execution.output import Streams
 from bis.execution.record import Record
@@ -85,7 +86,7 @@ class Execution:
             if self._tracked.run_id != wanted:
                 self._running.belong_to(Owner(self._tracked.run_id, tracking_uri))
         except BaseException:
-            self._running.remove()
+            self._running.close()
             raise
         self._downloaded = downloaded
         return self._tracked.run_id
@@ -100,15 +101,31 @@ class Execution:
             with self._interruption.on_signals():
                 self._tracked.describe(self._prepared, self._downloaded)
                 ending, command = self._execute(self._downloaded)
+                if ending.log_fault:
+                    self._notify(f"the output was not kept whole: {ending.log_fault}")
                 record = self._record(ending, command)
                 return Outcome(record, self._tracked.end(record, self._running.log))
-        except BaseException:
-            self._tracked.fail()
+        except BaseException as error:
+            self._mark_failed()
+            if isinstance(error, (BisError, OSError)):
+                raise self._begun(error) from error
             raise
         finally:
             self._interruption.close()
-            self._running.remove()
+            self._running.close()
             self._prepared.source.close()
+
+    def _mark_failed(self) -> None:
+        try:
+            self._tracked.fail()
+        except BisError:  # what was raised first says more; the next bis will mark it
+            self._running.leave()
+
+    def _begun(self, error: BisError | OSError) -> ExecutionError:
+        """The error as one of a run that had begun, which has another exit status."""
+        message = error.message if isinstance(error, BisError) else str(error)
+        hint = error.hint if isinstance(error, BisError) else None
+        return ExecutionError(f"run {self._tracked.run_id[:8]} could not go on: {message}", hint=hint)
 
     def _download(self) -> dict[str, str]:
         """Fetch the path parameters that lie elsewhere; returns name to local path."""

@@ -38,7 +38,9 @@ class Channel:
 
     def __init__(self, sink: int | None, log: BinaryIO) -> None:
         self._sink = sink
-        self._log = log
+        self._log: BinaryIO | None = log
+        self.fault: OSError | None = None
+        """Why the log is not whole: a full disk."""
         self.read_end, self.write_end = _open_pair(sink)
 
     def started(self) -> None:
@@ -53,13 +55,21 @@ class Channel:
             return False
         if not data:
             return False
-        self._log.write(data)
+        self._keep(data)
         self._show(data)
         return True
 
     def close(self) -> None:
         """Close our end."""
         os.close(self.read_end)
+
+    def _keep(self, data: bytes) -> None:
+        if self._log is None:
+            return
+        try:
+            self._log.write(data)
+        except OSError as error:  # the run goes on: its output is less than its result
+            self.fault, self._log = error, None
 
     def _show(self, data: bytes) -> None:
         view = memoryview(data)

@@ -30,6 +30,8 @@ class Ending:
     exit_code: int
     stopped_by: str | None
     duration_s: float
+    log_fault: str | None = None
+    """Why the output was not kept whole, if it was not."""
 
 
 def supervise(
@@ -66,7 +68,13 @@ def supervise(
             loop.run()
         finally:
             loop.close()
-        return Ending(group.exit_code(), loop.stopped_by, time.monotonic() - started)
+        fault = next((channel.fault for channel in channels if channel.fault), None)
+        return Ending(
+            group.exit_code(),
+            loop.stopped_by,
+            time.monotonic() - started,
+            fault and (fault.strerror or str(fault)),
+        )
 
 
 class _Loop:
