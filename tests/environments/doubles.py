@@ -85,6 +85,7 @@ class Release:
     upload_time: str | None
     yanked: str | None = None
     truncated: bool = False
+    extra: bool = False
 
 
 @dataclass
@@ -107,12 +108,16 @@ class PackageIndex:
         uploaded: str | None = "2020-01-01T00:00:00Z",
         yanked: str | None = None,
         truncated: bool = False,
+        extra: bool = False,
     ) -> None:
+        """Add a release; one that is ``extra`` is served below ``/extra`` instead of ``/simple``."""
         requirements = "".join(f"Requires-Dist: {each}\n" for each in requires)
         metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requirements}"
         wheel = _wheel(name, version, code, metadata, scripts)
         file = f"{name}-{version}-py3-none-any.whl"
-        self.releases.setdefault(name, []).append(Release(file, wheel, metadata, uploaded, yanked, truncated))
+        self.releases.setdefault(name, []).append(
+            Release(file, wheel, metadata, uploaded, yanked, truncated, extra)
+        )
 
 
 def _wheel(name: str, version: str, code: str, metadata: str, scripts: tuple[str, ...]) -> bytes:
@@ -144,8 +149,9 @@ def handler(index: PackageIndex) -> type[BaseHTTPRequestHandler]:
             _, kind, name, *_ = [*self.path.split("/"), "", ""]
             if index.down:
                 self.send_error(503)
-            elif kind == "simple" and name in index.releases:
-                self._answer(json.dumps(_page(name, index.releases[name])).encode())
+            elif kind in {"simple", "extra"} and name in index.releases:
+                releases = [each for each in index.releases[name] if each.extra == (kind == "extra")]
+                self._answer(json.dumps(_page(name, releases)).encode())
             elif kind == "files":
                 self._send_file(name)
             else:

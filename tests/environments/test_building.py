@@ -1,15 +1,14 @@
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,14 +16,13 @@ import pytest
 from bis import environments
 from bis.environments.environment import STATE_FILE
 from bis.errors import BuildError, HomeError
-from bis.home import Home
-from environments.doubles import Project, python_or_skip, run_in
+from environments.doubles import python_or_skip, run_in
 
 if TYPE_CHECKING:
-
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from environments.doubles import PackageIndex
+    from environments.doubles import PackageIndex, Project
 
 CODE = "def main():\n    import sys\n    print('hello from', sys.prefix)\n"
 
@@ -294,45 +292,50 @@ def test_leftovers_of_other_environments_are_swept(built: Project) -> None:
     assert not left.exists()
 
 
-def _as_nobody(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Python code as a user without rights; root could write anywhere."""
-    if os.geteuid() != 0 or not shutil.which("setpriv"):
-        pytest.skip("needs root and setpriv, to become another user")
-    user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    able = subprocess.run([*user, sys.executable, "-c", "import bis.home"], capture_output=True, check=False)
-    if able.returncode != 0:
-        pytest.skip("another user cannot read the interpreter or the checkout")
+def _run_bound_by_modes(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python code so that the modes of files hold for it, as they do for every user but root."""
+    bound: list[str] = []
+    if os.geteuid() == 0:
+        if not shutil.which("setpriv"):
+            pytest.skip("root without setpriv: modes of files do not hold")
+        bound = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]
     return subprocess.run(
-        [*user, sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+        [*bound, sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
     )
 
 
-@pytest.fixture
-def visible(built: Project) -> Iterator[Project]:
-    """The project in a place that every user can read; pytest's own is closed to others."""
-    with tempfile.TemporaryDirectory() as name:
-        root = Path(name)
-        root.chmod(0o755)
-        shutil.copytree(built.directory, root / "project")
-        yield Project(root / "project", Home(root / "home"))
+@contextlib.contextmanager
+def _read_only(folder: Path) -> Iterator[None]:
+    """Take the right to write from every directory and file below one."""
+    every = [folder, *(path for path in folder.rglob("*") if not path.is_symlink())]
+    modes = {path: path.stat().st_mode for path in every}
+    for path, mode in modes.items():
+        path.chmod(mode & ~0o222)
+    try:
+        yield
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
 
 
-def test_a_home_that_cannot_be_written_to_is_a_clear_error(visible: Project) -> None:
-    visible.home.ensure()
-    done = _as_nobody(BUILD, str(visible.directory), str(visible.home.root))
+def test_a_home_that_cannot_be_made_is_a_clear_error(built: Project) -> None:
+    with _read_only(built.directory.parent):
+        done = _run_bound_by_modes(BUILD, str(built.directory), str(built.home.root))
     assert "HomeError: cannot make" in done.stderr
     assert "Set BIS_HOME" in done.stderr
 
 
-def test_a_lock_that_cannot_be_kept_is_a_clear_error(visible: Project) -> None:
-    visible.home.ensure(visible.home.locks)
-    done = _as_nobody(BUILD, str(visible.directory), str(visible.home.root))
+def test_a_home_that_cannot_be_written_to_is_a_clear_error(built: Project) -> None:
+    built.home.ensure(built.home.locks)
+    with _read_only(built.home.root):
+        done = _run_bound_by_modes(BUILD, str(built.directory), str(built.home.root))
     assert "HomeError: cannot keep the time of the first run" in done.stderr
 
 
-def test_a_built_environment_runs_from_a_home_that_cannot_be_written_to(visible: Project) -> None:
-    made = visible.realize()
-    done = _as_nobody(BUILD, str(visible.directory), str(visible.home.root))
+def test_a_built_environment_runs_from_a_home_that_cannot_be_written_to(built: Project) -> None:
+    made = built.realize()
+    with _read_only(built.home.root):
+        done = _run_bound_by_modes(BUILD, str(built.directory), str(built.home.root))
     assert done.stdout.split()[-2:] == ["found", str(made.prefix)], done.stderr
 
 

@@ -137,6 +137,25 @@ def test_a_missing_python_is_an_error_that_lists_what_is_here(machine: Path, hom
     assert "3.97.5" in (caught.value.hint or "")
 
 
+def test_uv_downloads_a_python_that_is_not_here(
+    machine: Path, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("UV_PYTHON_DOWNLOADS")
+    ready = _fake(machine / "ready", "3.14.2")
+    goal = machine / ".local/share/uv/python/cpython-3.14.2-x/bin/python3.14"
+    uv = machine / "uv"
+    uv.write_text(
+        f'#!/bin/sh\n[ "$*" = "python install 3.14" ] || exit 1\nmkdir -p {goal.parent} && cp {ready} {goal}\n'
+    )
+    uv.chmod(0o755)
+    monkeypatch.setattr("bis.environments.uv_command.uv_executable", lambda: str(uv))
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    notes: list[str] = []
+    choice = interpreters.find("3.14", None, home=home, notify=notes.append)
+    assert choice.interpreter.version == "3.14.2"
+    assert notes == ["Downloading Python 3.14, which is not on this machine"]
+
+
 def test_python_2_is_said_to_be_too_old(machine: Path, home: Home) -> None:
     with pytest.raises(InterpreterNotFoundError, match=r"2\.7, which is older"):
         interpreters.find("2.7", None, home=home, notify=lambda _: None)

@@ -17,7 +17,8 @@ LOCK = Lock(
     python="3.8.18",
     python_requested="3.8",
     platform="linux-x86_64-glibc2.36",
-    requirements="six==1.16.0 \\\n    --hash=sha256:aa\nray[tune]==2.0 \\\n    --hash=sha256:bb\n",
+    requirements="six==1.16.0 \\\n    --hash=sha256:aa\nray[tune]==2.0 \\\n    --hash=sha256:bb\n"
+    "direct @ https://h/direct-1.0.whl \\\n    --hash=sha256:cc\n",
     unhashed=f"lp @ git+https://h/lp@{'a' * 40}\n",
     local=(LockedPath("pkg", "[x]", editable=True, digest="dd"),),
     options=("--extra-index-url=https://h/simple", "--no-binary=six"),
@@ -64,7 +65,7 @@ def test_the_digest_is_the_same_on_any_mirror_and_day(change: dict[str, object])
 
 
 def test_packages_are_listed_with_versions_and_commits() -> None:
-    assert LOCK.packages == {"six": "1.16.0", "ray": "2.0", "lp": "a" * 40}
+    assert LOCK.packages == {"six": "1.16.0", "ray": "2.0", "direct": "direct-1.0.whl", "lp": "a" * 40}
 
 
 def test_a_lock_of_another_format_is_not_read() -> None:

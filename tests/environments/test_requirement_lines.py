@@ -55,7 +55,7 @@ def test_a_missing_file_is_reported_where_it_is_named(project: Project, option: 
     [
         ("--extra-index-url https://h/simple", "--extra-index-url=https://h/simple"),
         ("-i https://h/simple", "--index-url=https://h/simple"),
-        ("-f ./wheels", "--find-links=./wheels"),
+        ("-f https://h/wheels", "--find-links=https://h/wheels"),
         ("--no-binary :all:", "--no-binary=:all:"),
         ("--pre", "--pre"),
     ],

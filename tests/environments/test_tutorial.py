@@ -41,15 +41,18 @@ def test_a_uv_lock_of_the_project_is_installed(project: Project) -> None:
         "pyproject.toml",
         '[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.9"\ndependencies = ["six"]\n',
     )
-    project.write("uv.lock", UV_LOCK)
+    project.write("uv.lock", UV_LOCK.replace("HASH", SIX_1_16))
+    before = sorted(project.directory.rglob("*"))
     lock = project.lock()
     assert lock.packages == {"six": "1.16.0"}
+    assert sorted(project.directory.rglob("*")) == before
     assert (
         run_in(project.realize(lock), "python -c 'import six; print(six.__version__)'", project.directory)
         == "1.16.0"
     )
 
 
+SIX_1_16 = "8abb2f1d86890a2dfb989f9a77cfcfd3e47c2a354b01111771326f8aa26e0254"
 UV_LOCK = """\
 version = 1
 requires-python = ">=3.9"
@@ -59,7 +62,7 @@ name = "six"
 version = "1.16.0"
 source = { registry = "https://pypi.org/simple" }
 wheels = [
-    { url = "https://files.pythonhosted.org/six-1.16.0-py2.py3-none-any.whl", hash = "sha256:8abb2f1d86890a2dfb989f9a77cfcfd3e47c2a354b01111771326f8aa26e0254", size = 11053 },
+    { url = "https://h/six-1.16.0-py2.py3-none-any.whl", hash = "sha256:HASH", size = 11053 },
 ]
 
 [[package]]

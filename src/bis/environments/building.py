@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from bis.environments import interpreters, local_paths
 from bis.environments.environment import STATE_FILE, lock_path
 from bis.environments.home_files import exclusive_if_free, home_errors, replace_text
+from bis.environments.requirement_lines import flags_for_uv, lines_for_uv
 from bis.environments.uv_command import Finished, cleaned, run_uv
 from bis.errors import BisError, BuildError, HomeError
 
@@ -89,10 +90,8 @@ class Builder:
         """Install what has hashes: from the cache first, which asks the network nothing."""
         if not self.lock.requirements:
             return
-        options = [
-            f"{each}\n" for each in self.lock.options if not each.startswith(("--pre", "--trusted-host"))
-        ]
-        (work / "requirements.txt").write_text("".join(options) + self.lock.requirements, encoding="utf-8")
+        options = "".join(f"{line}\n" for line in lines_for_uv(self.lock.options, self.directory))
+        (work / "requirements.txt").write_text(options + self.lock.requirements, encoding="utf-8")
         self._install(["sync", "--require-hashes"], ["requirements.txt"], aside, work)
 
     def _add_unhashed(self, aside: Path, work: Path) -> None:
@@ -128,6 +127,7 @@ class Builder:
     def _install(self, command: Sequence[str], goal: Sequence[str], aside: Path, work: Path) -> None:
         python = aside / "bin" / "python"
         arguments: list[str | Path] = ["pip", *command, "--python", python, "--color=never", *goal]
+        arguments += flags_for_uv(self.lock.options)
         if self.lock.as_of:  # holds what sdists are built with to the date as well
             arguments.append(f"--exclude-newer={self.lock.as_of}")
             arguments += [f"--exclude-newer-package={each}=false" for each in self.lock.undated]

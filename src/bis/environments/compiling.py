@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bis.environments import local_paths
 from bis.environments.locked_text import LockedText, name_of, take_apart
+from bis.environments.requirement_lines import flags_for_uv, lines_for_uv
 from bis.environments.resolution_errors import resolution_error
 from bis.environments.uv_command import Finished, run_uv
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 _YANKED = re.compile(r"`([^`]+)` is yanked(?: \(reason: \"(.*?)\"\))?")
 _UNDATED = re.compile(r"`([^`]+)` is missing an upload date")
-_IN_FILE = ("--index-url", "--extra-index-url", "--find-links", "--no-index", "--no-binary", "--only-binary")
 _FLAGS = ("--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url", "--color=never")
 _SETUPTOOLS = "setuptools<81"
 """The last ones with ``pkg_resources``, which packages of the time of Python 3.11 and before import."""
@@ -63,7 +63,7 @@ class Compilation:
         return Solution(LockedText(text.hashed, text.unhashed, ()), _notes(done, undated), undated)
 
     def _write_inputs(self, *, bound_setuptools: bool) -> None:
-        options = [each for each in self.spec.options if each.startswith(_IN_FILE)]
+        options = lines_for_uv(self.spec.options, self.spec.directory)
         seeds = _seeds(self.spec, self.interpreter, bound_setuptools=bound_setuptools)
         lines = [*options, *self.spec.requirements, *self._local_lines(), *seeds]
         _write_lines(self.work / "requirements.in", lines)
@@ -76,7 +76,9 @@ class Compilation:
         ]
 
     def _run(self, undated: Sequence[str]) -> Finished:
-        flags = [*_FLAGS, *_flags_of_options(self.spec.options)]
+        flags = [*_FLAGS, *flags_for_uv(self.spec.options)]
+        if "--pre" in self.spec.options:
+            flags.append("--prerelease=allow")
         if self.as_of.text:
             flags.append(f"--exclude-newer={self.as_of.text}")
             flags += [f"--exclude-newer-package={each}=false" for each in undated]
@@ -86,15 +88,6 @@ class Compilation:
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-
-
-def _flags_of_options(options: Sequence[str]) -> list[str]:
-    """Return uv's flags for pip's options that uv does not take from a file."""
-    flags = ["--prerelease=allow"] if "--pre" in options else []
-    if any(each.startswith("--extra-index-url") for each in options):
-        flags.append("--index-strategy=unsafe-best-match")  # pip looks at all indexes for the best version
-    trusted = (each.partition("=")[2] for each in options if each.startswith("--trusted-host"))
-    return flags + [f"--allow-insecure-host={host}" for host in trusted]
 
 
 def _seeds(spec: EnvironmentSpec, interpreter: Interpreter, *, bound_setuptools: bool) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import errno
 import os
@@ -36,7 +37,7 @@ def home_errors(doing: str) -> Iterator[None]:
 
 def replace_text(path: Path, text: str) -> None:
     """Write a file so that it is there whole or not at all, after a crash too."""
-    aside = path.with_name(f"{path.name}.{os.getpid()}.new")
+    aside = path.with_name(f"{path.name}.{os.getpid()}-{_thread.get_ident()}.new")
     try:
         with aside.open("w", encoding="utf-8") as file:
             file.write(text)

@@ -241,8 +241,7 @@ def probe(path: Path, code: str, *, isolated: bool) -> dict[str, Any]:
 
 def _download(wanted: PythonRequest, day: date, notify: Callable[[str], None]) -> bool:
     """Let uv download a Python for the request; False when it may not or cannot."""
-    refused = os.environ.get("UV_PYTHON_DOWNLOADS", "automatic") in {"never", "false", "manual"}
-    if refused or os.environ.get("UV_OFFLINE") in {"1", "true"}:
+    if _may_not_download():
         return False
     from bis.environments.uv_command import run_uv
 
@@ -255,16 +254,22 @@ def _download(wanted: PythonRequest, day: date, notify: Callable[[str], None]) -
     return run_uv(["python", "install", version]).code == 0
 
 
+def _may_not_download() -> bool:
+    refused = os.environ.get("UV_PYTHON_DOWNLOADS", "automatic") in {"never", "false", "manual"}
+    return refused or os.environ.get("UV_OFFLINE") in {"1", "true"}
+
+
 def _not_found(wanted: PythonRequest, here: list[Interpreter]) -> InterpreterNotFoundError:
     versions = sorted({each.numbers for each in here})
     listed = ", ".join(".".join(map(str, version)) for version in versions) or "none"
-    if wanted.alternatives and all(wanted.admits((2, 7, patch)) for patch in (18,)):
+    if wanted.alternatives and wanted.could_admit_minor((2, 7)):
         return InterpreterNotFoundError(
             f"the project asks for Python {wanted.text}, which is older than bis can run (3.6)",
             hint=f"Declare a newer one. On this machine there are: {listed}",
         )
+    why = "may not download one (UV_PYTHON_DOWNLOADS)" if _may_not_download() else "could not download one"
     return InterpreterNotFoundError(
-        f"there is no Python {wanted.text or '3'} on this machine, and uv could not download one",
+        f"there is no Python {wanted.text or '3'} on this machine, and uv {why}",
         hint=f"There are: {listed}. Install it (`uv python install {wanted.text or '3.12'}`, pyenv), "
         "or declare one of these.",
     )

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from bis.home import Home
 
 FORMAT = 1
-_PACKAGE = re.compile(
-    r"^([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?\s*(?:==\s*([^\s;\\]+)|@ \S+?@([0-9a-f]{40}))", re.MULTILINE
-)
+_PACKAGE = r"(?m)^([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?\s*(?:==|@)\s*([^\s;\\]+)"
 _INDEX_OPTIONS = ("--index-url", "--extra-index-url", "--find-links", "--trusted-host", "--no-index")
 
 
@@ -86,9 +84,9 @@ class Lock:
 
     @property
     def packages(self) -> dict[str, str]:
-        """Versions (or commits) by name of the package."""
+        """Versions (commits and files, where a URL was declared) by name of the package."""
         text = f"{self.requirements}\n{self.unhashed}"
-        return {name: version or commit for name, version, commit in _PACKAGE.findall(text)}
+        return {name: _version(found) for name, found in re.findall(_PACKAGE, text)}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the lock as JSON takes it."""
@@ -109,6 +107,14 @@ class Lock:
     def with_notes(self, *notes: str | None) -> Lock:
         """Return the lock with further notes; None is none."""
         return replace(self, notes=(*self.notes, *(note for note in notes if note)))
+
+
+def _version(text: str) -> str:
+    """Return a version as it is; of a URL the commit, or the name of the file."""
+    if "://" not in text:
+        return text
+    commit = re.search(r"@([0-9a-f]{40})", text)
+    return commit[1] if commit else text.rpartition("/")[2]
 
 
 def platform_tag() -> str:

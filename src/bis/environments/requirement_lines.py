@@ -15,6 +15,7 @@ from bis.environments.spec import LocalRequirement
 from bis.errors import Position, SpecError, did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _OPTION = re.compile(r"(--?[A-Za-z][A-Za-z-]*)(?:\s*=\s*|\s+|(?<=^-\w)(?=\S)|$)(.*)", re.DOTALL)
@@ -90,6 +91,8 @@ class RequirementLines:
             self._add_editable(value, where)
         elif name in _FLAGS:
             self.options.append(name)
+        elif name == "--find-links" and "://" not in value:
+            self.options.append(f"{name}={_relative(_absolute(value, where), self.project)}")
         elif name in _KEPT:
             self.options.append(f"{name}={value}")
         elif name not in _WITHOUT_EFFECT:
@@ -111,6 +114,27 @@ class RequirementLines:
             self.local.append(local)
         else:  # a checkout of a repository: there is nothing of the user's to edit, so a copy will do
             self.requirements.append(value)
+
+
+def lines_for_uv(options: Sequence[str], directory: Path | None) -> list[str]:
+    """Return the options that uv takes from a requirements file, paths made absolute."""
+    found = []
+    for option in options:
+        name, _, value = option.partition("=")
+        if name == "--find-links" and "://" not in value and directory is not None:
+            found.append(f"{name}={directory / value}")
+        elif name not in {"--pre", "--trusted-host"}:
+            found.append(option)
+    return found
+
+
+def flags_for_uv(options: Sequence[str]) -> list[str]:
+    """Return the flags that make uv treat indexes as pip does, for options that it does not take from a file."""
+    flags = []
+    if any(each.startswith("--extra-index-url") for each in options):
+        flags.append("--index-strategy=unsafe-best-match")  # pip looks at all indexes for the best version
+    trusted = [each.partition("=")[2] for each in options if each.startswith("--trusted-host")]
+    return flags + [f"--allow-insecure-host={host}" for host in trusted]
 
 
 def logical_lines(text: str) -> list[tuple[int, str]]:
