@@ -67,7 +67,7 @@ def _list(call: Call) -> Json:
 
 def _list_proxied(call: Call) -> Json:
     """The entries of a directory below the artifact root; their paths are their names."""
-    found = call.store.artifacts.listing(call.fields.text("path").lstrip("/"))
+    found = call.store.artifacts.listing(call.fields.text("path"))
     return {"files": [{**file, "path": file["path"].rpartition("/")[2]} for file in files(found)]}
 
 
