@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bis.errors import ExecutionError
+from bis.errors import ParameterError
 from bis.projects import download, download_all
 from bis.projects.download import file_name, shown
 
@@ -103,13 +103,13 @@ def test_a_broken_connection_is_tried_again(server: str, tmp_path: Path, path: s
 
 
 def test_a_file_that_is_not_whole_is_never_used(server: str, tmp_path: Path) -> None:
-    with pytest.raises(ExecutionError, match=r"the connection broke off .*, 4 times"):
+    with pytest.raises(ParameterError, match=r"the connection broke off .*, 4 times"):
         download(f"{server}/always-broken/a.csv", tmp_path, resolve=None)
     assert names(tmp_path) == []
 
 
 def test_a_missing_file_is_an_error_at_once(server: str, tmp_path: Path) -> None:
-    with pytest.raises(ExecutionError, match="the server answers 404"):
+    with pytest.raises(ParameterError, match="the server answers 404"):
         download(f"{server}/missing/a.csv", tmp_path, resolve=None)
     assert len(Handler.requests) == 1
 
@@ -117,7 +117,7 @@ def test_a_missing_file_is_an_error_at_once(server: str, tmp_path: Path) -> None
 def test_user_and_password_are_sent_and_not_shown(server: str, tmp_path: Path) -> None:
     address = server.replace("http://", "http://u:p%2520@")
     assert download(f"{address}/private/a", tmp_path, resolve=None).read_bytes() == CONTENT
-    with pytest.raises(ExecutionError) as error:
+    with pytest.raises(ParameterError) as error:
         download(f"{address}/missing/a?token=secret", tmp_path, resolve=None)
     assert "p%25" not in str(error.value)
     assert "secret" not in str(error.value)
@@ -125,19 +125,19 @@ def test_user_and_password_are_sent_and_not_shown(server: str, tmp_path: Path) -
 
 
 def test_a_server_that_is_not_there_is_an_error(server: str, tmp_path: Path) -> None:
-    with pytest.raises(ExecutionError, match=r"cannot be downloaded: .*, 4 times"):
+    with pytest.raises(ParameterError, match=r"cannot be downloaded: .*, 4 times"):
         download("http://127.0.0.1:9/a.csv", tmp_path, resolve=None)
 
 
 @pytest.mark.parametrize("uri", ["http://[/a", "http://h:port/a", "http:///a"])
 def test_an_address_that_is_none_is_an_error(server: str, tmp_path: Path, uri: str) -> None:
-    with pytest.raises(ExecutionError, match="cannot be downloaded"):
+    with pytest.raises(ParameterError, match="cannot be downloaded"):
         download(uri, tmp_path, resolve=None)
 
 
 @pytest.mark.parametrize("uri", ["ftp://h/a", "a.csv", "runs:/1/a"])
 def test_what_nobody_can_fetch_is_an_error(tmp_path: Path, uri: str) -> None:
-    with pytest.raises(ExecutionError, match="is not supported here"):
+    with pytest.raises(ParameterError, match="is not supported here"):
         download(uri, tmp_path, resolve=None)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bis.errors import ExecutionError
+from bis.errors import ParameterError
 from bis.projects import download
 from bis.projects.object_store import _s3_config
 
@@ -94,7 +94,7 @@ def test_a_bucket_is_fetched_whole(tmp_path: Path, uri: str) -> None:
 @pytest.mark.usefixtures("s3")
 @pytest.mark.parametrize("uri", ["s3://bucket/missing.csv", "s3://bucket/dat", "s3://missing/a.csv"])
 def test_an_object_that_is_not_there_is_an_error(tmp_path: Path, uri: str) -> None:
-    with pytest.raises(ExecutionError, match="cannot be downloaded"):
+    with pytest.raises(ParameterError, match="cannot be downloaded"):
         download(uri, tmp_path, resolve=None)
     assert list(tmp_path.rglob("*.part")) == []
 
@@ -138,5 +138,5 @@ def test_without_the_client_the_error_names_the_extra(
     import sys
 
     monkeypatch.setitem(sys.modules, "obstore", None)
-    with pytest.raises(ExecutionError, match=r"pip install 'bis\[cloud\]'"):
+    with pytest.raises(ParameterError, match=r"pip install 'bis\[cloud\]'"):
         download("s3://bucket/top.csv", tmp_path, resolve=None)

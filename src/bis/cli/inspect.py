@@ -90,7 +90,7 @@ def _load(args: argparse.Namespace) -> tuple[Source, Project]:
     home.ensure()
     source = sources.fetch(args.uri, args.version, home=home, notify=notifier())
     try:
-        return source, projects.load(source.directory)
+        return source, projects.load(source.directory, root=source.root)
     except BaseException:
         source.close()
         raise
@@ -98,13 +98,8 @@ def _load(args: argparse.Namespace) -> tuple[Source, Project]:
 
 def _try_command(entry: EntryPoint) -> tuple[EntryPoint, str | None, str | None]:
     """The command with each parameter at its default, ``<name>`` where there is none; or what is wrong."""
-    from bis.projects import build_command
-
-    if entry.command is None:
-        return entry, None, f"{entry.position}: it has no command"
-    values = {p.name: f"<{p.name}>" if p.default is None else p.default for p in entry.parameters}
     try:
-        return entry, build_command(entry.command, values, (), {}).strip(), None
+        return entry, entry.preview().strip(), None
     except BisError as error:
         return entry, None, str(error)
 

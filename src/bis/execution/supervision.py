@@ -68,13 +68,12 @@ def supervise(
             loop.run()
         finally:
             loop.close()
-        fault = next((channel.fault for channel in channels if channel.fault), None)
-        return Ending(
-            group.exit_code(),
-            loop.stopped_by,
-            time.monotonic() - started,
-            fault and (fault.strerror or str(fault)),
-        )
+        return Ending(group.exit_code(), loop.stopped_by, time.monotonic() - started, _log_fault(channels))
+
+
+def _log_fault(channels: list[Channel]) -> str | None:
+    faults = [channel.fault for channel in channels if channel.fault is not None]
+    return faults[0].strerror or str(faults[0]) if faults else None
 
 
 class _Loop:

@@ -63,7 +63,7 @@ def prepare(request: Request, *, home: Home, notify: Callable[[str], None]) -> P
 
 
 def _prepare(source: Source, request: Request, *, home: Home, notify: Callable[[str], None]) -> Prepared:
-    project = projects.load(source.directory)
+    project = projects.load(source.directory, root=source.root)
     binding = project.entry_point(request.entry_point).bind(request.parameters, cwd=Path.cwd())
     for warning in binding.warnings:
         notify(warning)
@@ -89,7 +89,7 @@ def _prepare(source: Source, request: Request, *, home: Home, notify: Callable[[
         extra=binding.extra,
         environment=lock,
         local=binding.local,
-        downloads=binding.downloads,
+        downloads={name: binding.parameters[name] for name in binding.downloads},
         variables=DETERMINING_VARIABLES,
         removed_variables=REMOVED_VARIABLES,
     )

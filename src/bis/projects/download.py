@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from bis.errors import ExecutionError
+from bis.errors import ParameterError
 from bis.projects.locations import HTTP, OBJECT_STORES, TRACKED, scheme_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def download_all(
 ) -> dict[str, str]:
     """Fetch each URI of ``downloads`` into ``directory/param_<index>/``, and return the absolute local paths.
 
-    The index is the parameter's place in ``parameters``. Raises ExecutionError.
+    The index is the parameter's place in ``parameters``. Raises ParameterError.
     """
     places = {name: directory / f"param_{index}" for index, name in enumerate(parameters)}
     return {
@@ -42,7 +42,7 @@ def download(uri: str, directory: Path, *, resolve: Resolve | None) -> Path:
     """Fetch the file or directory at ``uri`` into ``directory`` under its own name, and return its path.
 
     ``resolve`` gives the local place of what ``runs:/``, ``models:/`` and ``mlflow-artifacts:/`` name; it is
-    copied, so that the run cannot change the original. Raises ExecutionError when it cannot be had.
+    copied, so that the run cannot change the original. Raises ParameterError when it cannot be had.
     """
     directory.mkdir(parents=True, exist_ok=True)
     scheme = scheme_of(uri)
@@ -54,7 +54,7 @@ def download(uri: str, directory: Path, *, resolve: Resolve | None) -> Path:
         return download_object(uri, directory)
     if scheme in TRACKED and resolve is not None:
         return _copy(resolve(uri), directory)
-    raise ExecutionError(f"{shown(uri)} cannot be downloaded: {scheme or 'no scheme'} is not supported here")
+    raise ParameterError(f"{shown(uri)} cannot be downloaded: {scheme or 'no scheme'} is not supported here")
 
 
 def shown(uri: str) -> str:
@@ -161,8 +161,8 @@ def _request(uri: str) -> Request:
     return request
 
 
-def _failed(uri: str, reason: str) -> ExecutionError:
-    return ExecutionError(
+def _failed(uri: str, reason: str) -> ParameterError:
+    return ParameterError(
         f"{shown(uri)} cannot be downloaded: {reason}",
         hint="Check the address, or download the file yourself and pass its path.",
     )

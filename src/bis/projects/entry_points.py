@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bis.errors import BisError, ParameterError, Position, ProjectError, did_you_mean
 from bis.projects import template
 from bis.projects.command import build_command
-from bis.projects.locations import local_path
+from bis.projects.locations import local_path, without_user
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,8 @@ class Binding:
 
     ``parameters`` are all values as the user wrote them: the declared ones in the order of the file, then the
     others. Those in ``extra`` are appended to the command. Of the ``path`` parameters, ``local`` has the
-    absolute path and ``downloads`` the URI of what is to be fetched first.
+    absolute path and ``downloads`` the URI of what is to be fetched first, with its credentials, which
+    ``parameters`` has not: what is there is recorded.
     """
 
     entry_point: str
@@ -67,6 +68,7 @@ class EntryPoint:
         local, downloads = self._paths(parameters, values, cwd)
         self._built(command, parameters, extra, local)  # whatever is wrong with it is said now
         warnings = self._warnings(extra)
+        parameters |= {name: without_user(uri) for name, uri in downloads.items()}
         return Binding(self.name, command, parameters, extra, local, downloads, warnings)
 
     def preview(self) -> str:

@@ -41,6 +41,13 @@ def scheme_of(uri: str) -> str:
     return uri.partition(":")[0].lower() if has_scheme(uri) else ""
 
 
+def without_user(uri: str) -> str:
+    """``uri`` without user and password; its query, which may be needed to fetch it, stays."""
+    scheme, separator, rest = uri.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}" if separator else uri
+
+
 def _path_of_file_uri(parameter: Parameter, uri: str) -> str:
     from urllib.parse import unquote, urlparse
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from bis.errors import ExecutionError
+from bis.errors import ParameterError
 from bis.projects.download import file_name, shown, write_whole
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ _AWS_KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token", 
 
 
 def download_object(uri: str, directory: Path) -> Path:
-    """Fetch the object at ``uri``, or all objects below it, into ``directory``. Raises ExecutionError."""
+    """Fetch the object at ``uri``, or all objects below it, into ``directory``. Raises ParameterError."""
     try:
         import obstore
         from obstore.exceptions import BaseError
     except ImportError as error:
-        raise ExecutionError(
+        raise ParameterError(
             f"{shown(uri)} needs a client for object stores", hint="Install one: pip install 'bis[cloud]'"
         ) from error
     parent, _, key = uri.rstrip("/").rpartition("/")
@@ -120,8 +120,8 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
 
 
-def _failed(uri: str, reason: str) -> ExecutionError:
-    return ExecutionError(
+def _failed(uri: str, reason: str) -> ParameterError:
+    return ParameterError(
         f"{shown(uri)} cannot be downloaded: {reason}",
         hint="Check the address and the credentials (AWS_*, GOOGLE_*, AZURE_*) in the environment.",
     )
