@@ -12,12 +12,12 @@ import pytest
 from bis.errors import SourceError
 from bis.sources import restore, unpacking
 from sources.gitservers import files_http
-from sources.test_snapshots import contents
+from sources.scene import contents
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sources.conftest import Fetcher
+    from sources.scene import Fetcher
 
 FILES = {"MLproject": b"name: x\n", "train.py": b"print(1)\n", "sub/a b.txt": b"x"}
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +10,11 @@ import pytest
 from bis.errors import SourceError, UsageError
 from bis.sources import LargeFile, restore
 from bis.sources.exclusions import sift
-from sources.conftest import Fetcher, Repository, make_repository
+from sources.scene import Fetcher, Repository, contents, make_repository, states
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bis.home import Home
 
 
@@ -28,29 +29,6 @@ def plain(tmp_path: Path) -> Path:
     directory.mkdir()
     (directory / "train.py").write_text("print(1)\n")
     return directory
-
-
-def contents(root: Path) -> dict[str, tuple[str, bytes | str]]:
-    """Every file below ``root`` with its kind and content."""
-    found: dict[str, tuple[str, bytes | str]] = {}
-    for place, directories, files in os.walk(root):
-        for name in [*files, *(each for each in directories if Path(place, each).is_symlink())]:
-            path = Path(place, name)
-            relative = os.path.relpath(path, root)
-            if path.is_symlink():
-                found[relative] = ("link", str(path.readlink()))
-            else:
-                mode = "executable" if path.stat().st_mode & 0o100 else "file"
-                found[relative] = (mode, path.read_bytes())
-    return found
-
-
-def states(root: Path) -> dict[str, tuple[float, bytes]]:
-    """Every file below ``root`` with the time it was written and its content."""
-    return {
-        str(path.relative_to(root)): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
-        for path in sorted(root.rglob("*"))
-    }
 
 
 def paths_in(home: Home, tree: str) -> list[str]:
@@ -503,3 +481,27 @@ def test_a_tree_that_is_not_there_cannot_be_restored(get: Fetcher, tmp_path: Pat
 def test_a_snapshot_is_not_restored_over_files(plain: Path, get: Fetcher) -> None:
     with pytest.raises(SourceError, match="not empty"):
         restore(tree_of(get, plain), plain, get.home)
+
+
+@pytest.mark.parametrize("kind", ["repository", "plain"])
+def test_a_home_inside_the_project_is_no_part_of_it(
+    kind: str, project: Repository, plain: Path, get: Fetcher
+) -> None:
+    root = project.path if kind == "repository" else plain
+    get.home = type(get.home)(root / ".bis")
+    first = get(root)
+    assert not first.dirty
+    assert get(root).tree == first.tree
+    assert not any(path.startswith(".bis") for path in paths_in(get.home, first.tree or ""))
+
+
+def test_the_user_learns_which_file_cannot_be_read(
+    plain: Path, get: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (plain / "locked").write_text("x")
+    (plain / "locked").chmod(0)
+    if os.access(plain / "locked", os.R_OK):
+        pytest.skip("root reads everything")
+    with pytest.raises(SourceError, match="locked") as caught:
+        get(plain)
+    assert ".gitignore" in (caught.value.hint or "")

@@ -11,6 +11,7 @@ from bis.sources import git
 from bis.sources.exclusions import sift
 
 if TYPE_CHECKING:
+    from bis.home import Home
     from bis.sources.object_store import ObjectStore
 
 
@@ -27,8 +28,10 @@ class Candidates:
     withheld: tuple[bytes, ...] = ()
 
     @classmethod
-    def of(cls, tracked: bytes, untracked: list[bytes]) -> Candidates:
-        """Sift ``untracked``."""
+    def of(cls, tracked: bytes, untracked: list[bytes], *, home: bytes | None = None) -> Candidates:
+        """Sift ``untracked``; ``home`` is where BIS_HOME lies in the root, which is never a part of it."""
+        if home is not None:
+            untracked = [path for path in untracked if not path.startswith(home + b"/")]
         sifted = sift(untracked)
         return cls(tracked, sifted.kept, sifted.withheld)
 
@@ -38,12 +41,19 @@ def split(output: bytes) -> list[bytes]:
     return output.removesuffix(b"\0").split(b"\0") if output else []
 
 
-def list_plain(store: ObjectStore, root: Path) -> Candidates:
+def find_home(root: Path, home: Home) -> bytes | None:
+    """The path of BIS_HOME below ``root``; None when it lies elsewhere, as it does but for a few."""
+    place = os.path.realpath(home.root)
+    top = os.path.join(root, "")  # noqa: PTH118 - with its slash
+    return os.fsencode(place.removeprefix(top)) if place.startswith(top) else None
+
+
+def list_plain(store: ObjectStore, root: Path, *, home: bytes | None = None) -> Candidates:
     """The files of a directory that is no repository; a ``.gitignore`` in it is honoured."""
     empty = store.directory / "no-index"
     variables = store.variables(work_tree=root, index=empty)
     result = git.run("ls-files", "-z", "--others", "--exclude-standard", cwd=root, variables=variables)
-    return Candidates.of(b"", split(result.output))
+    return Candidates.of(b"", split(result.output), home=home)
 
 
 def list_nested(store: ObjectStore, place: bytes) -> Candidates:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bis.errors import SourceError, did_you_mean
 from bis.sources import git
-from bis.sources.candidates import Candidates, list_plain, split
+from bis.sources.candidates import Candidates, find_home, list_plain, split
 from bis.sources.snapshots import recording
 from bis.sources.source import Source
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Facts:
+class _Facts:
     """What Git says of a work tree now."""
 
     candidates: Candidates
@@ -79,7 +79,7 @@ def is_ignored(root: Path, directory: Path) -> bool:
 def _plain(location: LocalPath, directory: Path, home: Home) -> Source:
     root = Path(os.path.realpath(directory))
     with recording(root, home) as recorder:
-        candidates = list_plain(recorder.store, root)
+        candidates = list_plain(recorder.store, root, home=find_home(root, home))
         snapshot = recorder.finish(candidates)
     return Source(
         location.text,
@@ -97,7 +97,7 @@ def _in_repository(location: LocalPath, directory: Path, root: Path, home: Home)
     subdirectory = Path(os.path.relpath(os.path.realpath(directory), root)).as_posix()
     subdirectory = "" if subdirectory == "." else subdirectory
     with recording(root, home) as recorder:
-        facts = read_facts(root)
+        facts = _read_facts(root, find_home(root, home))
         snapshot = recorder.finish(facts.candidates)
     return Source(
         location.text,
@@ -122,7 +122,7 @@ def source_name(root: Path, subdirectory: str) -> str:
     return f"file://{root}#{subdirectory}" if subdirectory else f"file://{root}"
 
 
-def read_facts(root: Path) -> Facts:
+def _read_facts(root: Path, home: bytes | None) -> _Facts:
     """Ask Git, all questions at once."""
     status = git.start(
         "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--no-renames", cwd=root
@@ -132,9 +132,9 @@ def read_facts(root: Path) -> Facts:
     urls = _start_remotes(root)
     lines = split(status.check().output)
     commit, branch, untracked, dirty = _read_status(lines)
-    candidates = Candidates.of(tracked.check().output, untracked)
+    candidates = Candidates.of(tracked.check().output, untracked, home=home)
     seconds = time.finish().text
-    return Facts(
+    return _Facts(
         candidates,
         dirty or bool(candidates.untracked),
         commit,

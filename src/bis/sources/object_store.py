@@ -69,8 +69,12 @@ class ObjectStore:
         }
 
     def has_tree(self, tree: str) -> bool:
-        """Whether the tree was written here; its objects are loose, so this asks only the disk."""
-        return (self.directory / "objects" / tree[:2] / tree[2:]).is_file()
+        """Whether the tree was written here; its objects are loose, so this asks only the disk.
+
+        A file that a power failure left empty is none: Git does not wait for the disk with loose objects.
+        """
+        file = self.directory / "objects" / tree[:2] / tree[2:]
+        return file.is_file() and file.stat().st_size > 0
 
 
 def _create(directory: Path) -> None:

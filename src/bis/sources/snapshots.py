@@ -182,7 +182,8 @@ class Recorder:
         result = running.finish(b"".join(path + b"\0" for path in paths))
         if result.status:
             error = git.failure("git update-index", result)
-            reason = next(iter(result.errors.splitlines()), error.message).removeprefix("error: ")
+            reason = next(iter(result.errors.splitlines()), error.message)
+            reason = reason.removeprefix("error: ").removeprefix("fatal: ")
             raise SourceError(
                 f"the snapshot of {os.fsdecode(self._disk.root)} failed: {reason}",
                 hint=error.hint or "Make the file readable, or name it in .gitignore.",
