@@ -267,6 +267,20 @@ def build_wheel(directory, settings=None, metadata=None):
 """
 
 
+def test_a_local_package_that_cannot_be_built_is_an_error_with_its_words(built: Project) -> None:
+    built.write(
+        "bad/pyproject.toml",
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        '[project]\nname = "bad"\nversion = "1"\n',
+    )
+    built.write("bad/backend.py", "def build_wheel(*_):\n    raise SystemExit('the compiler is missing')\n")
+    built.write("requirements.txt", "./bad\n")
+    with pytest.raises(BuildError, match="the compiler is missing") as caught:
+        built.realize()
+    assert "built from its source" in (caught.value.hint or "")
+    assert _everything(built) == []
+
+
 def test_a_local_package_that_changed_since_it_was_locked_is_not_installed(built: Project) -> None:
     wheel = built.write("x-1.0-py3-none-any.whl", "")
     built.write("requirements.txt", "alpha\n")

@@ -83,6 +83,13 @@ def test_a_staged_copy_takes_what_a_build_writes(package: Path, tmp_path: Path) 
     assert sorted(package.rglob("*")) == before
 
 
+def test_a_large_file_is_not_copied(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_paths, "_LARGE_BYTES", 10)
+    local_paths.stage(package, tmp_path / "copy")
+    assert (tmp_path / "copy" / "setup.py").readlink() == package / "setup.py"
+    assert not (tmp_path / "copy" / "src" / "inner" / "__init__.py").is_symlink()
+
+
 def test_a_link_counts_by_where_it_points_to_and_is_not_followed(package: Path, home: Home) -> None:
     (package / "link").symlink_to("/nowhere/one")
     before = local_paths.digest(package, home, editable=False)

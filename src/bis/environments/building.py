@@ -146,6 +146,8 @@ class Builder:
                 "the disk is full", hint="Free some space; `bis env prune` removes unused environments."
             )
         hint = "Run again: what was downloaded is kept."
+        if "Failed to build" in done.errors:
+            hint = "A package could not be built from its source: see what its build says, or take another version."
         if done.unreachable:
             hint = "The package index cannot be reached. Check the network and the proxy, and run again."
         reasons = cleaned(done.errors, {str(path): "" for path in hidden}) or "uv has said why above"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from bis.environments.home_files import replace_text
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from bis.home import Home
 
 _LEFT_OUT = {"__pycache__", "build", "dist", "mlruns", "node_modules", "venv"}
+_LARGE_BYTES = 4 << 20
 _METADATA = ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt")
 _COMPILES = (
     "Extension(",
@@ -63,12 +65,20 @@ def source_root(path: Path) -> Path:
 
 
 def stage(path: Path, goal: Path) -> None:
-    """Make a directory of links to a package's files, so that building it writes nothing beside them."""
+    """Copy a package's files to a new directory, so that building it writes nothing beside them.
+
+    Large ones, which are data more than code, become links.
+    """
+    import shutil
+
     goal.mkdir(parents=True)
-    for folder, name, _ in _files(path):
+    for folder, name, status in _files(path):
         target = goal / folder
         target.mkdir(parents=True, exist_ok=True)
-        (target / name).symlink_to(path / folder / name)
+        if status.st_size > _LARGE_BYTES or not stat.S_ISREG(status.st_mode):
+            (target / name).symlink_to(path / folder / name)
+        else:
+            shutil.copy2(path / folder / name, target / name)
     if (path / ".git").exists():  # versions taken from Git (setuptools-scm) need it
         (goal / ".git").symlink_to(path / ".git")
 
