@@ -2,20 +2,22 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bis.errors import SourceError, UsageError
-from bis.sources import LargeFile, restore
+from bis.home import Home
+from bis.sources import LargeFile, fetch, restore
 from bis.sources.exclusions import sift
 from sources.scene import Fetcher, Repository, contents, make_repository, states
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from bis.home import Home
 
 
 @pytest.fixture
@@ -463,8 +465,6 @@ def test_a_killed_writer_of_the_index_is_no_hindrance(plain: Path, get: Fetcher)
 
 
 def test_a_lost_store_is_made_anew(plain: Path, get: Fetcher) -> None:
-    import shutil
-
     tree = tree_of(get, plain)
     shutil.rmtree(get.home.snapshots)
     assert tree_of(get, plain) == tree
@@ -505,3 +505,46 @@ def test_the_user_learns_which_file_cannot_be_read(
     with pytest.raises(SourceError, match="locked") as caught:
         get(plain)
     assert ".gitignore" in (caught.value.hint or "")
+
+
+EDITS = st.tuples(
+    st.sampled_from(["write", "link", "remove", "directory", "executable", "track"]),
+    st.sampled_from(["a", "b", "a/x", "a/y", "b/x", "c/d/e"]),
+    st.sampled_from(["1", "2", "long text"]),
+)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(edits=st.lists(EDITS, min_size=1, max_size=6))
+def test_after_any_edits_the_tree_is_that_of_a_first_look(
+    edits: list[tuple[str, str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    place = tmp_path_factory.mktemp("edits")
+    project = make_repository(place / "project")
+    kept = Home(place / "kept")
+    for number, (action, name, content) in enumerate(edits):
+        _edit(project, action, name, content)
+        fresh = Home(place / f"fresh {number}")
+        trees = {fetch(str(project.path), None, home=home, notify=print).tree for home in (kept, fresh)}
+        assert len(trees) == 1
+
+
+def _edit(project: Repository, action: str, name: str, content: str) -> None:
+    """One edit; what stands in its way is removed first."""
+    path = project.path / name
+    for step in (path, *path.parents):
+        if step == project.path:
+            break
+        if (step.is_symlink() or step.exists()) and (step == path or step.is_symlink() or not step.is_dir()):
+            shutil.rmtree(step) if step.is_dir() and not step.is_symlink() else step.unlink()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if action == "link":
+        path.symlink_to("sub.d")
+    elif action == "directory":
+        path.mkdir()
+        (path / "inner").write_text(content)
+    elif action != "remove":
+        path.write_text(content)
+        path.chmod(0o755 if action == "executable" else 0o644)
+    if action == "track":
+        project.git("add", "--all")
