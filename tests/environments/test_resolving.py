@@ -97,6 +97,26 @@ def test_a_package_that_does_not_exist_is_named(project: Project, releases: Pack
     assert "spelling" in (caught.value.hint or "")
 
 
+@pytest.mark.parametrize("line", ["alpha beta", "alpha==", "alpha ; python_version and x"])
+def test_a_requirement_that_cannot_be_read_is_reported_at_its_line(
+    project: Project, releases: PackageIndex, line: str
+) -> None:
+    project.write("requirements.txt", f"alpha\n{line}\n")
+    with pytest.raises(SpecError, match=r"cannot read the requirement") as caught:
+        project.lock()
+    assert str(caught.value.where).endswith("requirements.txt:2")
+
+
+def test_a_repository_that_cannot_be_read_is_an_error_without_its_credentials(
+    project: Project, releases: PackageIndex
+) -> None:
+    project.write("requirements.txt", "git+http://user:hunter2@127.0.0.1:1/x.git\n")
+    with pytest.raises(ResolutionError) as caught:
+        project.lock()
+    assert "repository" in (caught.value.hint or "")
+    assert "hunter2" not in str(caught.value)
+
+
 def test_a_version_that_is_yanked_is_used_when_pinned_and_named(
     project: Project, index: PackageIndex
 ) -> None:

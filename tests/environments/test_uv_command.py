@@ -39,6 +39,11 @@ def test_the_words_of_uv_are_cleaned() -> None:
     assert cleaned(errors, {"/tmp/w/": ""}) == "no local-0 at https://h/s\n  cause: y"
 
 
+def test_folders_that_uv_builds_in_are_no_part_of_the_message() -> None:
+    errors = 'error: File "/c/uv/builds-v0/.tmpX1/lib/python3.12/site-packages/setuptools/a.py"'
+    assert cleaned(errors, {}) == 'File "setuptools/a.py"'
+
+
 def test_long_words_are_shortened_in_the_middle() -> None:
     text = cleaned("error: " + "a" * 9000 + "end", {})
     assert len(text) < 3100

@@ -147,7 +147,7 @@ class Builder:
             )
         hint = "Run again: what was downloaded is kept."
         if "Failed to build" in done.errors:
-            hint = "A package could not be built from its source: see what its build says, or take another version."
+            hint = "A package could not be built from its source: declare another version, or the Python of its time."
         if done.unreachable:
             hint = "The package index cannot be reached. Check the network and the proxy, and run again."
         reasons = cleaned(done.errors, {str(path): "" for path in hidden}) or "uv has said why above"

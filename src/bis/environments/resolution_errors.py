@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from bis.environments.uv_command import Finished, cleaned
-from bis.errors import BisError, HomeError, Position, ResolutionError
+from bis.errors import BisError, HomeError, Position, ResolutionError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from bis.environments.spec import EnvironmentSpec
 
+_UNREADABLE = re.compile(
+    r"Couldn't parse requirement in `[^`]*`[^\n]*\n\s*cause: (?P<why>[\s\S]*?)\n\s*(?P<line>[^\n]*)\n\s*\^"
+)
 _REQUIRED = re.compile(r"you require ([A-Za-z0-9][\w.-]*)")
 
 
@@ -26,6 +29,14 @@ def resolution_error(
     if done.disk_full:
         return HomeError(
             "the disk is full", hint="Free some space; `bis env prune` removes unused environments."
+        )
+    unreadable = _UNREADABLE.search(reasons)
+    if unreadable:
+        why = " ".join(unreadable["why"].split())
+        return SpecError(
+            f"cannot read the requirement {unreadable['line']!r}: {why}",
+            where=_place_of_text(spec.file, unreadable["line"]),
+            hint="Write it as name, name==1.2 or name>=1,<2, with a marker after ` ; `.",
         )
     where = place_of(spec.file, list(reversed(_REQUIRED.findall(reasons))))
     if done.unreachable and "No solution found" not in done.errors:
@@ -44,6 +55,8 @@ def resolution_error(
 
 
 def _hint(errors: str) -> str:
+    if "Git operation failed" in errors:
+        return "Check the address of the repository, the version after @, and that Git may read it."
     if "is missing an upload date" in errors:
         return (
             "The package index gives no upload times, so that nothing can be chosen as of a date: "
@@ -57,20 +70,30 @@ def _hint(errors: str) -> str:
         return "Check the spelling of the package's name, and the index that has it."
     if "Failed to build" in errors:
         return "It has no wheel for this Python and cannot be built: declare another version or Python."
+    if "there is no version of" in errors or "there are no versions of" in errors:
+        return "Check the version: the index has no such one, or none for this Python."
     return "Loosen the versions that contradict each other, or declare another Python."
 
 
 def place_of(file: Path | None, names: Sequence[str]) -> Position | None:
     """Return the line of a file that has the first of the names to be found there, else the file's first."""
-    if file is None:
-        return None
-    try:
-        lines = file.read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return None
+    lines = _lines(file)
     for name in names:
         spelling = re.compile(r"(?<![\w-])" + re.sub(r"[-_.]+", "[-_.]", name) + r"(?![\w-])", re.IGNORECASE)
         for number, line in enumerate(lines, start=1):
-            if spelling.search(line):
+            if file and spelling.search(line):
                 return Position(file, number)
-    return Position(file, 1)
+    return Position(file, 1) if file else None
+
+
+def _place_of_text(file: Path | None, text: str) -> Position | None:
+    """Return the line of a file that holds the text, else the file's first."""
+    numbers = [number for number, line in enumerate(_lines(file), start=1) if text in line]
+    return Position(file, (numbers or [1])[0]) if file else None
+
+
+def _lines(file: Path | None) -> list[str]:
+    try:
+        return file.read_text("utf-8", "replace").splitlines() if file else []
+    except OSError:
+        return []

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+_BUILD_FOLDER = re.compile(r"/\S*/builds-v0/\.tmp\w+/(?:lib/python[\d.]+/site-packages/)?")
 _PROGRESS = re.compile(
     r"\s*(Resolved|Prepared|Installed|Download(ed|ing)|Build(ing)?|Built|Updat(ed|ing)|Using) "
 )
@@ -127,7 +128,7 @@ def without_credentials(text: str) -> str:
 
 def cleaned(errors: str, hidden: Mapping[str, str]) -> str:
     """Return uv's words for the user, without credentials, progress, and paths (``hidden``: path -> word)."""
-    text = without_credentials(errors)
+    text = _BUILD_FOLDER.sub("", without_credentials(errors))
     for path, word in hidden.items():
         text = text.replace(path, word)
     kept = [line.rstrip() for line in text.splitlines() if not _is_noise(line)]
