@@ -296,10 +296,10 @@ def test_editing_a_local_package_makes_another_lock(project: Project, index: Pac
 
 
 def test_the_interpreter_that_is_missing_is_reported_at_its_line(
-    project: Project, index: PackageIndex
+    project: Project, index: PackageIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.write("python_env.yaml", "# mine\npython: '3.98'\n")
-    os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
     with pytest.raises(BisError, match=r"3\.98") as caught:
         project.lock()
     assert str(caught.value.where).endswith("python_env.yaml:2")
