@@ -70,6 +70,7 @@ with mlflow.start_run() as parent:
     document = result.json
     assert document["parameters"] == {"rate": "0.10", "note": "two words; $HOME"}
     assert document["metrics"] == {"accuracy": 0.75}
+    assert "View run" not in result.err  # the address is gone when the run has ended
     assert document["tags"]["kind"] == "test"
     assert (artifact_directory(document) / "files" / "out.txt").read_text() == "content"
     runs = bis("list", "--json").json

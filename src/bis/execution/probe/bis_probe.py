@@ -1,8 +1,8 @@
 """What bis does inside the user's interpreter: keep MLflow's calls on the run that bis has begun.
 
-Standard library only, Python 3.7 to 3.14, no import of the rest of bis, nothing heavy before it is needed. Two
-modules of MLflow are amended when, and only when, the script imports them; both lie at the same place in every
-version from 1.20 to 3.x.
+Standard library only, Python 3.7 to 3.14, no import of the rest of bis, nothing heavy before it is needed. A few
+modules of MLflow are amended when, and only when, the script imports them; they lie at the same place in every version
+from 1.20 to 3.x.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _TRACKING = "mlflow.tracking._tracking_service.utils"
 _FLUENT = "mlflow.tracking.fluent"
+_CLIENT = "mlflow.tracking._tracking_service.client"
 
 
 def install() -> None:
@@ -31,10 +32,14 @@ def install() -> None:
 
 
 class _Finder:
-    """Finds nothing itself: it wraps the loader of two modules, so that they are amended once they are loaded."""
+    """Finds nothing itself: it wraps the loader of a few modules, so that they are amended once they are loaded."""
 
     def __init__(self) -> None:
-        self._amendments: dict[str, Amend] = {_TRACKING: _amend_tracking, _FLUENT: _amend_fluent}
+        self._amendments: dict[str, Amend] = {
+            _TRACKING: _amend_tracking,
+            _FLUENT: _amend_fluent,
+            _CLIENT: _amend_client,
+        }
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -104,6 +109,13 @@ def _amend_fluent(module: Any) -> None:
     module.set_experiment = _like(original, set_experiment)
 
 
+def _amend_client(module: Any) -> None:
+    """Do not show the address of a server that is gone when the run has ended (2.14 and later show it)."""
+    client = getattr(module, "TrackingServiceClient", None)
+    if hasattr(client, "_log_url") and _is_loopback(os.environ["BIS_TRACKING_URI"]):
+        client._log_url = lambda self, run_id: None
+
+
 def _follow(module: Any, run_id: str, experiment_id: str, name: str) -> None:
     """Move the run to the experiment that the script asks for, where MLflow would refuse to go on."""
     answer = _move(run_id, experiment_id)
@@ -164,7 +176,11 @@ def _hidden(uri: Any) -> str:
 
 
 def _shown(uri: str) -> str:
-    return "bis" if uri.startswith("http://127.0.0.1:") else _hidden(uri)
+    return "bis" if _is_loopback(uri) else _hidden(uri)
+
+
+def _is_loopback(uri: str) -> bool:
+    return uri.startswith("http://127.0.0.1:")
 
 
 def _say(message: str) -> None:
