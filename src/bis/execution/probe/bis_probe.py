@@ -111,7 +111,7 @@ def _amend_fluent(module: Any) -> None:
 
 def _amend_client(module: Any) -> None:
     """Do not show the address of a server that is gone when the run has ended (2.14 and later show it)."""
-    client = getattr(module, "TrackingServiceClient", None)
+    client: Any = getattr(module, "TrackingServiceClient", None)
     if hasattr(client, "_log_url") and _is_loopback(os.environ["BIS_TRACKING_URI"]):
         client._log_url = lambda *_: None
 
