@@ -19,6 +19,7 @@ from bis.tracking.rest import RestClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 RUN = {"run": {"info": {"run_id": "a" * 32, "status": "FINISHED", "experiment_id": "0", "end_time": "5"}}}
 
@@ -29,6 +30,7 @@ class Script:
 
     answers: list[tuple[int, object]]
     seen: list[tuple[str, str, str | None]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     location: str = ""
     url: str = ""
 
@@ -46,7 +48,7 @@ def scripted(*answers: tuple[int, object], location: str = "") -> Iterator[Scrip
 
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            script.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
             script.seen.append((self.command, self.path, self.headers.get("Authorization")))
             status, body = script.next()
             self.send_response(status)
@@ -141,6 +143,16 @@ def test_metrics_are_sent_again_because_that_does_no_harm() -> None:
     with scripted((503, b"busy"), (200, {})) as script:
         RemoteStore(script.url).log_batch("a", [Metric("m", 1.0, 1)])
     assert len(script.seen) == 2
+
+
+def test_a_file_is_sent_again_from_its_beginning(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"content")
+    info = {**RUN["run"]["info"], "artifact_uri": "mlflow-artifacts:/0/a/artifacts"}
+    with scripted((200, {"run": {"info": info}}), (503, b"busy"), (200, {})) as script:
+        RemoteStore(script.url).log_artifact("a", tmp_path / "f", "sub dir")
+    path = "/api/2.0/mlflow-artifacts/artifacts/0/a/artifacts/sub%20dir/f"
+    assert [(method, path) for method, path, _ in script.seen[1:]] == [("PUT", path)] * 2
+    assert script.bodies[1:] == [b"content"] * 2
 
 
 def test_a_refusal_is_not_repeated_and_keeps_its_code() -> None:

@@ -95,13 +95,13 @@ class Fields:
         except OverflowError:
             self._refuse(name, value)
 
-    def boolean(self, name: str) -> bool:
-        """A truth value; false when it is absent."""
+    def boolean(self, name: str, *, default: bool = False) -> bool:
+        """A truth value; ``default`` when it is absent."""
         value = self._values.get(name)
         if isinstance(value, list) and value:
             value = value[-1]
         if value is None:
-            return False
+            return default
         if value in (True, "true", "True"):
             return True
         if value in (False, "false", "False"):

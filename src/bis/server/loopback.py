@@ -43,7 +43,8 @@ class LoopbackServer:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._serving: Serving | None = None
-        self._stopped = False
+        self._is_awake = threading.Event()
+        self._stopped = self._is_asked_at_stop = False
         self.token = os.urandom(32).hex()
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         _close_when_forked(weakref.ref(self))
@@ -58,13 +59,17 @@ class LoopbackServer:
         with self._lock:
             if self._stopped:
                 return
+            self._is_asked_at_stop = self._listener.fileno() >= 0 and _readable(0, self._listener)
             self._stopped = True
-            serving, thread = self._serving, self._thread
+            serving = self._serving
         self._wake_writer.send(b"x")
         if serving is not None:
             serving.stop()
-        if thread is not None and (serving is not None or self._is_asked()):
-            thread.join(_JOIN_TIMEOUT_S)
+        if self._thread is not None:
+            if serving is not None or self._is_asked_at_stop:
+                self._thread.join(_JOIN_TIMEOUT_S)
+            else:
+                self._is_awake.wait(_JOIN_TIMEOUT_S)  # a port that is polled stays open
         self.close_sockets()
 
     def __enter__(self) -> LoopbackServer:
@@ -77,14 +82,15 @@ class LoopbackServer:
     def _run(self) -> None:
         """Wait for the first connection, or a moment; then import what serving needs, and serve."""
         _readable(_IMPORTS_AFTER_S, self._listener, self._wake_reader)
-        if self._stopped and not self._is_asked():
+        self._is_awake.set()
+        if self._has_ended():
             return
         from bis.server.app import App
         from bis.server.serving import Serving
         from bis.tracking.sqlite import SqliteStore
 
         with self._lock:
-            if self._stopped and not self._is_asked():
+            if self._has_ended():
                 return
             try:
                 store = SqliteStore(self._database, self._artifact_root)
@@ -100,11 +106,9 @@ class LoopbackServer:
         finally:
             store.close()
 
-    def _is_asked(self) -> bool:
-        """Whether a connection waits to be accepted."""
-        if self._listener.fileno() < 0:
-            return False
-        return _readable(0, self._listener)
+    def _has_ended(self) -> bool:
+        """Whether the run is over, and nobody waits for an answer any more."""
+        return self._stopped and not self._is_asked_at_stop
 
     def close_sockets(self) -> None:
         """Give the port back."""

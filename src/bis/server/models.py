@@ -70,8 +70,8 @@ def _search(call: Call) -> Json:
 
 def _order(fields: Fields) -> str:
     """An entry of ``order_by``, which is an object here, in the words of the search language."""
-    descending = fields.text("ascending") == "false" or not fields.boolean("ascending")
-    return f"{fields.required('field_name')} {'DESC' if descending else 'ASC'}"
+    way = "ASC" if fields.boolean("ascending", default=True) else "DESC"
+    return f"{fields.required('field_name')} {way}"
 
 
 def _set_tags(call: Call) -> Json:

@@ -60,24 +60,13 @@ class RestClient:
 
     def upload(self, url: str, file: IO[bytes], size_bytes: int) -> None:
         """PUT a file."""
-        for pause in (*_PAUSES_S, None):
-            file.seek(0)
-            headers = {"Content-Length": str(size_bytes), "Content-Type": "application/octet-stream"}
-            try:
-                with self._open("PUT", url, file if size_bytes else b"", headers):
-                    return
-            except urllib.error.HTTPError as error:
-                if error.code not in _TRANSIENT or pause is None:
-                    raise self._refusal(error) from error
-                error.close()
-            except OSError as error:
-                if pause is None:
-                    raise self._silence(error) from error
-            time.sleep(pause)
+        headers = {"Content-Length": str(size_bytes), "Content-Type": "application/octet-stream"}
+        with self._answer("PUT", url, file if size_bytes else b"", headers, repeat=True):
+            return
 
     def download(self, url: str, file: IO[bytes]) -> None:
         """Write what is at ``url`` to the file."""
-        with self._answer("GET", url, None, repeat=True) as response:
+        with self._answer("GET", url, None, {}, repeat=True) as response:
             while chunk := response.read(1 << 20):
                 file.write(chunk)
 
@@ -86,7 +75,9 @@ class RestClient:
         return self.address + "".join(f"/{quote(segment)}" for segment in segments if segment)
 
     def _json(self, method: str, path: str, body: bytes | None, *, repeat: bool) -> Json:
-        with self._answer(method, f"{self.address}/api/2.0/{path}", body, repeat=repeat) as response:
+        headers = {"Content-Type": "application/json"} if body else {}
+        url = f"{self.address}/api/2.0/{path}"
+        with self._answer(method, url, body, headers, repeat=repeat) as response:
             content = response.read()
         try:
             answer = json.loads(content or b"{}")
@@ -96,11 +87,15 @@ class RestClient:
             raise self._not_mlflow()
         return answer
 
-    def _answer(self, method: str, url: str, body: bytes | None, *, repeat: bool) -> HTTPResponse:
+    def _answer(
+        self, method: str, url: str, body: bytes | IO[bytes] | None, headers: dict[str, str], *, repeat: bool
+    ) -> HTTPResponse:
         """The response, after repetitions where these do no harm."""
         for pause in (*_PAUSES_S, None):
+            if body is not None and not isinstance(body, bytes):
+                body.seek(0)
             try:
-                return self._open(method, url, body, {"Content-Type": "application/json"} if body else {})
+                return self._open(method, url, body, headers)
             except urllib.error.HTTPError as error:
                 if not repeat or error.code not in _TRANSIENT or pause is None:
                     raise self._refusal(error) from error
