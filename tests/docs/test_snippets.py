@@ -47,7 +47,7 @@ _FORMS = [  # what varies, and what stands for it
     (re.compile(r"\b\d+(\.\d+)? (s|B|kB|MB|GB)\b"), "<amount>"),
     (re.compile(r"\b\d+ packages?\b"), "<packages>"),
     (re.compile(r"\b0\.\d{3,}\b|(?<=accuracy )[01]\.\d+|(?<=accuracy = )\S+"), "<value>"),
-    (re.compile(r"\bPython 3\.(\d+)\.\d+"), r"Python 3.\1.<patch>"),
+    (re.compile(r"\b3\.\d+\.\d+\b"), "<python>"),
     (re.compile(r" +$", re.MULTILINE), ""),
     (re.compile(r"(?<=\S)  +"), "  "),
 ]
