@@ -356,10 +356,10 @@ def test_a_built_environment_runs_from_a_home_that_cannot_be_written_to(built: P
 def test_a_full_disk_while_building_is_a_clear_error(built: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     lock = built.lock()
 
-    def full(descriptor: int) -> None:
+    def full(aside: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr("bis.environments.building._protect", full)
     with pytest.raises(HomeError, match="No space left"):
         built.realize(lock)
     assert _everything(built) == []

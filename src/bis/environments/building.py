@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from bis.environments import interpreters, local_paths
 from bis.environments.environment import STATE_FILE, lock_path
-from bis.environments.home_files import exclusive_if_free, home_errors, replace_text
+from bis.environments.home_files import exclusive_if_free, home_errors
 from bis.environments.requirement_lines import flags_for_uv, lines_for_uv
 from bis.environments.uv_command import Finished, cleaned, run_uv
 from bis.errors import BisError, BuildError, HomeError
@@ -177,7 +177,7 @@ def _protect(aside: Path) -> None:
 
 
 def _write_state(aside: Path, lock: Lock, interpreter: Interpreter) -> None:
-    replace_text(aside / LOCK_COPY, json.dumps(lock.to_dict()))
+    (aside / LOCK_COPY).write_text(json.dumps(lock.to_dict()), encoding="utf-8")
     state = {
         "format": 1,
         "digest": lock.digest,
@@ -186,7 +186,8 @@ def _write_state(aside: Path, lock: Lock, interpreter: Interpreter) -> None:
         "packages": len(lock.packages),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
-    replace_text(aside / STATE_FILE, json.dumps(state))
+    # No fsync, which would wait for thousands of links: a state that a crash cuts short is not read as one.
+    (aside / STATE_FILE).write_text(json.dumps(state), encoding="utf-8")
 
 
 def _move_into_place(aside: Path, prefix: Path) -> None:
