@@ -11,11 +11,20 @@ import fcntl
 import hashlib
 import os
 import shutil
+import signal
+import socket
 import subprocess
+import time
+import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import uv
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # What was published when the client was: newer releases of these break MLflow 1.x.
 _ONE = ("protobuf<3.21", "setuptools<81", "numpy<1.24", "pandas<2", "sqlalchemy<1.5", "scikit-learn==1.0.2")
@@ -46,6 +55,65 @@ def client_python(version: str) -> Path:
     if not (directory / "complete").exists():
         _make(directory, python, wanted)
     return directory / "bin" / "python"
+
+
+@contextmanager
+def running_server(version: str, directory: Path) -> Iterator[str]:
+    """MLflow's own server of that version, with its data in ``directory``; gives its address when it answers."""
+    python, port = client_python(version), _free_port()
+    command = [
+        *(
+            str(python.with_name("mlflow")),
+            "server",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--workers",
+            "1",
+        ),
+        *("--backend-store-uri", f"sqlite:///{directory / 'mlflow.db'}"),
+        *("--artifacts-destination", str(directory / "artifacts"), "--serve-artifacts"),
+        *("--default-artifact-root", "mlflow-artifacts:/"),
+    ]
+    variables = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")},
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",  # it starts gunicorn by name
+    }
+    with (directory / "server.log").open("w") as log:
+        process = subprocess.Popen(
+            command,
+            env=variables,
+            cwd=directory,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        _wait_until_it_answers(f"http://127.0.0.1:{port}/health", process, directory / "server.log")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + 180
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise RuntimeError(f"the server does not start: {log.read_text()[-2000:]}")
 
 
 def _cache() -> Path:

@@ -194,10 +194,15 @@ def test_an_address_without_a_host_is_refused() -> None:
         RemoteStore("http:///x")
 
 
-def test_certificates_that_cannot_be_read_are_said() -> None:
-    variables = {"MLFLOW_TRACKING_SERVER_CERT_PATH": "/nowhere/ca.pem"}
+@pytest.mark.parametrize("name", ["MLFLOW_TRACKING_SERVER_CERT_PATH", "MLFLOW_TRACKING_CLIENT_CERT_PATH"])
+def test_certificates_that_cannot_be_read_are_said(name: str) -> None:
     with pytest.raises(TrackingError, match=r"/nowhere/ca\.pem"):
-        RestClient("https://example.org", variables)
+        RestClient("https://example.org", {name: "/nowhere/ca.pem"})
+
+
+def test_a_time_limit_that_is_no_number_is_said() -> None:
+    with pytest.raises(TrackingError, match="MLFLOW_HTTP_REQUEST_TIMEOUT=soon"):
+        RestClient("https://example.org", {"MLFLOW_HTTP_REQUEST_TIMEOUT": "soon"})
 
 
 def test_names_of_files_that_a_server_gives_stay_below_the_destination() -> None:

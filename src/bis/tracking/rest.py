@@ -44,7 +44,7 @@ class RestClient:
         self.host = parts.netloc.rpartition("@")[2]
         self.address = urlunsplit((parts.scheme, self.host, parts.path.rstrip("/"), "", ""))
         self._authorization = _authorization(parts.username, parts.password, environ)
-        self._timeout_s = float(environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", "120"))
+        self._timeout_s = _timeout_s(environ)
         self._opener = urllib.request.build_opener(
             urllib.request.HTTPSHandler(context=_tls(environ)) if parts.scheme == "https" else _NOTHING
         )
@@ -164,14 +164,27 @@ def _authorization(user: str | None, password: str | None, environ: Mapping[str,
     return f"Bearer {token}" if token else None
 
 
+def _timeout_s(environ: Mapping[str, str]) -> float:
+    text = environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", "120")
+    try:
+        return float(text)
+    except ValueError:
+        raise TrackingError(
+            f"MLFLOW_HTTP_REQUEST_TIMEOUT={text} is no number", hint="It is in seconds."
+        ) from None
+
+
 def _tls(environ: Mapping[str, str]) -> ssl.SSLContext:
     certificates = environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH")
+    own = environ.get("MLFLOW_TRACKING_CLIENT_CERT_PATH")
     try:
         context = ssl.create_default_context(cafile=certificates or None)
+        if own:
+            context.load_cert_chain(own)
     except OSError as error:
         raise TrackingError(
-            f"cannot read the certificates in {certificates}: {error.strerror}",
-            hint="Check MLFLOW_TRACKING_SERVER_CERT_PATH.",
+            f"cannot read the certificates in {own or certificates}: {error.strerror or error}",
+            hint="Check MLFLOW_TRACKING_SERVER_CERT_PATH and MLFLOW_TRACKING_CLIENT_CERT_PATH.",
         ) from error
     if environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1"):
         context.check_hostname = False
