@@ -162,8 +162,16 @@ def test_a_forked_child_does_not_keep_the_port(server: LoopbackServer) -> None:
 
 def test_a_database_that_cannot_be_opened_refuses_instead_of_hanging(tmp_path: Path) -> None:
     (tmp_path / "t.db").write_text("no database" * 1000)
-    with LoopbackServer(tmp_path / "t.db", tmp_path / "a") as server:
+
+    def ask(server: LoopbackServer) -> None:
         wire = Wire(server)
-        with pytest.raises((ConnectionError, IndexError)):
+        try:
             wire.ask("GET", "/health")
-        wire.close()
+        finally:
+            wire.close()
+
+    with (
+        LoopbackServer(tmp_path / "t.db", tmp_path / "a") as server,
+        pytest.raises((ConnectionError, IndexError)),
+    ):
+        ask(server)
