@@ -278,3 +278,15 @@ def test_a_home_that_cannot_be_written_is_one_clear_error(bis: Bis, hello: Path,
     assert "error:" in answer.stderr
     assert "BIS_HOME" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_an_environment_in_use_is_not_pruned(bis: Bis, hello: Path) -> None:
+    process = bis.start("run", hello, "-e", "wait")
+    await_file(hello / "started")
+    during = bis("env", "prune", "--older-than", "0", "--json")
+    process.send_signal(signal.SIGTERM)
+    finish(process)
+    after = bis("env", "prune", "--older-than", "0", "--json")
+    assert during.json == []
+    assert len(after.json) == 1
+    assert bis("env", "list", "--json").json == []

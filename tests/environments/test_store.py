@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bis.environments import (
-    Environment,
+from bis.environments import Environment
+from bis.environments.environment import STATE_FILE
+from bis.environments.store import (
     changed_files,
     list_environments,
     prune_environments,
     show_environment,
 )
-from bis.environments.environment import STATE_FILE
 from bis.errors import UsageError
 
 if TYPE_CHECKING:

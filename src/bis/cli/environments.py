@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import argparse
     from datetime import datetime
 
-    from bis.environments import StoredEnvironment
+    from bis.environments.store import StoredEnvironment
 
 
 def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
@@ -68,11 +68,11 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
 
 def list_environments(args: argparse.Namespace) -> int:
     """Print one line an environment."""
-    from bis import environments
     from bis.cli.style import Style, print_json, size, table
+    from bis.environments import store
     from bis.home import Home
 
-    found = environments.list_environments(Home.locate())
+    found = store.list_environments(Home.locate())
     if args.json:
         print_json([_document(info) for info in found])
     elif not found:
@@ -96,11 +96,11 @@ def list_environments(args: argparse.Namespace) -> int:
 
 def show_environment(args: argparse.Namespace) -> int:
     """Print one environment."""
-    from bis import environments
     from bis.cli.style import Style, fields, print_json, size
+    from bis.environments import store
     from bis.home import Home
 
-    info, lock = environments.show_environment(Home.locate(), args.environment)
+    info, lock = store.show_environment(Home.locate(), args.environment)
     if args.json:
         print_json({**_document(info), "lock": lock.to_dict()})
         return 0
@@ -121,15 +121,15 @@ def show_environment(args: argparse.Namespace) -> int:
 
 def prune(args: argparse.Namespace) -> int:
     """Delete old environments."""
-    from bis import environments
     from bis.cli.style import print_json, size
+    from bis.environments import store
     from bis.home import Home
 
     try:
         days = float(args.older_than)
     except ValueError:
         raise UsageError(f"--older-than {args.older_than!r} is not a number of days") from None
-    pruned = environments.prune_environments(Home.locate(), older_than_days=days, dry_run=args.dry_run)
+    pruned = store.prune_environments(Home.locate(), older_than_days=days, dry_run=args.dry_run)
     if args.json:
         print_json([_document(info) for info in pruned])
         return 0

@@ -139,6 +139,10 @@ def unpinned_words(prepared: Prepared) -> list[str]:
         )
     if prepared.source.large_files:
         lines.append(f"{_count(len(prepared.source.large_files), 'large file')}: recorded by hash, not kept")
+    if prepared.source.withheld:
+        lines.append(
+            f"files that look like secrets, left out: {_shorten(', '.join(prepared.source.withheld), 200)}"
+        )
     lines += [f"input {name}: fetched at each run" for name in prepared.plan.downloads]
     return lines
 

@@ -3,6 +3,7 @@
 ``detect`` reads what a project declares into an EnvironmentSpec, ``lock`` resolves that to a Lock (kept, so
 that it is resolved once), ``realize`` makes the lock an Environment in BIS_HOME (by its digest, built once).
 One provider a module makes them: ``uv`` and ``local``. Nothing here prints; notes go through ``notify``.
+The environments that are kept are in ``bis.environments.store``, which no run needs.
 """
 
 from __future__ import annotations
@@ -13,25 +14,13 @@ from bis.environments.environment import Environment
 from bis.environments.locks import Lock
 from bis.environments.providers import lock, realize
 from bis.environments.spec import EnvironmentSpec
-from bis.environments.store import (
-    StoredEnvironment,
-    changed_files,
-    list_environments,
-    prune_environments,
-    show_environment,
-)
 
 __all__ = [
     "AsOf",
     "Environment",
     "EnvironmentSpec",
     "Lock",
-    "StoredEnvironment",
-    "changed_files",
     "detect",
-    "list_environments",
     "lock",
-    "prune_environments",
     "realize",
-    "show_environment",
 ]

@@ -13,12 +13,9 @@ from bis.environments.spec import EnvironmentSpec
 from bis.errors import Position, SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from yaml.nodes import Node
-
-_KEYS_OF_CONDA = {"channels", "name", "prefix"}
 
 
 @dataclass
@@ -32,15 +29,6 @@ class _Translation:
     dropped: list[str] = field(default_factory=list)
     refused: list[tuple[str, Position]] = field(default_factory=list)
     builds: int = 0
-
-
-def is_conda(found: Mapping[str, Node]) -> bool:
-    """True when the entries of a YAML file are those of a conda environment."""
-    if _KEYS_OF_CONDA & found.keys():
-        return True
-    dependencies = found.get("dependencies")
-    values = dependencies.value if dependencies is not None else None
-    return isinstance(values, list) and any(item.tag.endswith(":map") for item in values)
 
 
 def read(path: Path, directory: Path, *, note: str | None = None) -> EnvironmentSpec:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bis.environments import conda_file
 from bis.environments.documents import entries, is_null, items, place, read_mapping, scalar
 from bis.environments.requirement_lines import RequirementLines
 from bis.environments.spec import EnvironmentSpec
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
 
     from yaml.nodes import Node
 
+_KEYS_OF_CONDA = {"channels", "name", "prefix"}
 KEYS = ("python", "build_dependencies", "dependencies")
 
 
@@ -22,7 +22,9 @@ def read(path: Path, directory: Path) -> EnvironmentSpec:
     """Return the spec that a ``python_env.yaml`` declares; raise SpecError with file and line."""
     root = read_mapping(path)
     found = entries(path, root) if root else {}
-    if conda_file.is_conda(found):
+    if _is_conda(found):
+        from bis.environments import conda_file  # rare: a python_env that names a conda file
+
         note = f"{path.name} is a conda file, and is read as one"
         return conda_file.read(path, directory, note=note)
     lines = RequirementLines(directory)
@@ -41,6 +43,15 @@ def read(path: Path, directory: Path) -> EnvironmentSpec:
         options=tuple(lines.options),
         notes=_notes(path, found),
     )
+
+
+def _is_conda(found: dict[str, Node]) -> bool:
+    """True when the entries of a YAML file are those of a conda environment."""
+    if _KEYS_OF_CONDA & found.keys():
+        return True
+    dependencies = found.get("dependencies")
+    values = dependencies.value if dependencies is not None else None
+    return isinstance(values, list) and any(item.tag.endswith(":map") for item in values)
 
 
 def _add_items(lines: RequirementLines, path: Path, key: str, node: Node) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass, field
@@ -71,11 +72,15 @@ class Execution:
         self._running: RunningDirectory
         self._tracked: TrackedRun
         self._downloaded: Mapping[str, str] = {}
+        self._held = contextlib.ExitStack()
 
     def begin(self) -> str:
         """Fetch the inputs and create the run, marked as alive; returns its id. When it raises, there is no run."""
         self._running = RunningDirectory.create(self._home)
+        self._held.callback(self._running.close)
+        self._held.callback(self._interruption.close)
         try:
+            self._held.enter_context(self._environment.hold())
             downloaded = self._download()
             wanted = self._options.placement.run_id or self._running.token
             tracking_uri = self._store.uri if is_remote(self._store) else None
@@ -86,8 +91,9 @@ class Execution:
             if self._tracked.run_id != wanted:
                 self._running.belong_to(Owner(self._tracked.run_id, tracking_uri))
         except BaseException:
-            self._running.close()
+            self._held.close()
             raise
+        self._held.callback(self._prepared.source.close)
         self._downloaded = downloaded
         return self._tracked.run_id
 
@@ -111,9 +117,7 @@ class Execution:
                 raise self._begun(error) from error
             raise
         finally:
-            self._interruption.close()
-            self._running.close()
-            self._prepared.source.close()
+            self._held.close()
 
     def _mark_failed(self) -> None:
         try:

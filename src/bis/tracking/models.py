@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from bis.tracking.experiments import experiment_number, now_ms
 from bis.tracking.refusals import absent, invalid
-from bis.tracking.registry_model import LoggedModel, ModelMetric
 from bis.tracking.runs import metric_of
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from bis.tracking.database import Database
     from bis.tracking.model import Page, Param, Tag
+    from bis.tracking.registry_model import LoggedModel, ModelMetric
 
 _COLUMNS = (
     "m.model_id, m.experiment_id, m.name, m.model_type, m.source_run_id, m.status, m.artifact_uri,"
@@ -44,28 +44,10 @@ class SqlLoggedModels:
         """Begin a model; it is pending until ``finish_logged_model``."""
         now, number, model_id = now_ms(), experiment_number(experiment_id), f"m-{os.urandom(16).hex()}"
         with self._db.writing() as connection:
-            row = connection.execute(
-                "SELECT artifact_location FROM experiments WHERE experiment_id = ? AND lifecycle_stage ="
-                " 'active'",
-                (number,),
-            ).fetchone()
-            if row is None:
-                raise absent(f"No Experiment with id={experiment_id} exists")
+            uri = f"{_artifact_location(connection, number)}/models/{model_id}/artifacts"
             connection.execute(
-                "INSERT INTO logged_models (model_id, experiment_id, name, model_type, source_run_id, status,"
-                " artifact_uri, creation_timestamp_ms, last_updated_timestamp_ms) VALUES (?, ?, ?, ?, ?, ?,"
-                " ?, ?, ?)",
-                (
-                    model_id,
-                    number,
-                    name or model_id,
-                    model_type,
-                    source_run_id,
-                    STATUSES[0],
-                    f"{row[0]}/models/{model_id}/artifacts",
-                    now,
-                    now,
-                ),
+                _ADD,
+                (model_id, number, name or model_id, model_type, source_run_id, STATUSES[0], uri, now, now),
             )
             connection.executemany(_SET_TAG, [(model_id, tag.key, tag.value) for tag in tags])
             connection.executemany(_SET_PARAM, [(model_id, param.key, param.value) for param in params])
@@ -146,6 +128,8 @@ class SqlLoggedModels:
         return paged(found, max_results, offset)
 
     def _models(self, tail: str, parameters: Sequence[object]) -> list[LoggedModel]:
+        from bis.tracking.registry_model import LoggedModel  # `bis run` itself has no models
+
         with self._db.reading():
             rows = self._db.rows(f"SELECT {_COLUMNS} FROM logged_models m {tail}", parameters)
             return [
@@ -160,6 +144,8 @@ class SqlLoggedModels:
 
     def _metrics(self, model_id: str) -> tuple[ModelMetric, ...]:
         """The latest point of each metric, for each run and dataset it was measured on."""
+        from bis.tracking.registry_model import ModelMetric
+
         rows = self._db.rows(
             "SELECT x.key, value, is_nan, timestamp, step, dataset_name, dataset_digest, r.run_id"
             " FROM logged_model_metrics x JOIN runs r ON r.run_no = x.run_no WHERE model_id = ?"
@@ -173,6 +159,10 @@ class SqlLoggedModels:
         return tuple(latest.values())
 
 
+_ADD = (
+    "INSERT INTO logged_models (model_id, experiment_id, name, model_type, source_run_id, status, artifact_uri,"
+    " creation_timestamp_ms, last_updated_timestamp_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 _TAGS = "SELECT key, value FROM logged_model_tags WHERE model_id = ?"
 _PARAMS = "SELECT key, value FROM logged_model_params WHERE model_id = ?"
 _SET_TAG = (
@@ -180,6 +170,16 @@ _SET_TAG = (
     " ON CONFLICT (model_id, key) DO UPDATE SET value = excluded.value"
 )
 _SET_PARAM = "INSERT INTO logged_model_params (model_id, key, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+
+
+def _artifact_location(connection: sqlite3.Connection, number: int) -> str:
+    row = connection.execute(
+        "SELECT artifact_location FROM experiments WHERE experiment_id = ? AND lifecycle_stage = 'active'",
+        (number,),
+    ).fetchone()
+    if row is None:
+        raise absent(f"No Experiment with id={number} exists")
+    return str(row[0])
 
 
 def _unknown(model_id: str) -> Exception:

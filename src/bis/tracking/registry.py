@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from bis.tracking.experiments import now_ms
 from bis.tracking.refusals import absent, invalid, taken
-from bis.tracking.registry_model import ModelVersion, RegisteredModel
 
 if TYPE_CHECKING:
     import sqlite3
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from bis.tracking.database import Database
     from bis.tracking.model import Page, Tag
+    from bis.tracking.registry_model import ModelVersion, RegisteredModel
 
 STAGES = ("None", "Staging", "Production", "Archived")
 _VERSION = (
@@ -255,6 +255,8 @@ class SqlRegistry:
         return tuple(newest[stage] for stage in wanted if stage in newest)
 
     def _registered(self, tail: str, parameters: Sequence[object]) -> list[RegisteredModel]:
+        from bis.tracking.registry_model import RegisteredModel  # `bis run` itself has no models
+
         columns = "m.name, m.description, m.creation_time, m.last_updated_time"
         with self._db.reading():
             rows = self._db.rows(f"SELECT {columns} FROM registered_models m {tail}", parameters)
@@ -269,6 +271,8 @@ class SqlRegistry:
             ]
 
     def _versions(self, tail: str, parameters: Sequence[object]) -> list[ModelVersion]:
+        from bis.tracking.registry_model import ModelVersion
+
         with self._db.reading():
             return [
                 replace(
