@@ -50,8 +50,9 @@ def _is_conda(found: dict[str, Node]) -> bool:
     if _KEYS_OF_CONDA & found.keys():
         return True
     dependencies = found.get("dependencies")
-    values = dependencies.value if dependencies is not None else None
-    return isinstance(values, list) and any(item.tag.endswith(":map") for item in values)
+    if dependencies is None or dependencies.id != "sequence":
+        return False
+    return any(item.id == "mapping" for item in dependencies.value)  # conda's {pip: [...]}
 
 
 def _add_items(lines: RequirementLines, path: Path, key: str, node: Node) -> None:
