@@ -50,9 +50,9 @@ def _is_conda(found: dict[str, Node]) -> bool:
     if _KEYS_OF_CONDA & found.keys():
         return True
     dependencies = found.get("dependencies")
-    if dependencies is None or dependencies.id != "sequence":
+    if dependencies is None or not dependencies.tag.endswith(":seq"):
         return False
-    return any(item.id == "mapping" for item in dependencies.value)  # conda's {pip: [...]}
+    return any(item.tag.endswith(":map") for item in dependencies.value)  # conda's {pip: [...]}
 
 
 def _add_items(lines: RequirementLines, path: Path, key: str, node: Node) -> None:
