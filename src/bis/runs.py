@@ -141,13 +141,14 @@ def run(
     env_file: str | None = None,
     timeout_s: float | None = None,
     as_of: str | None = None,
+    upgrade: bool = False,
     notify: Callable[[str], None] | None = None,
 ) -> ProjectRun:
     """Run a project, from a folder or a Git URI to a tracked result.
 
     Takes what ``mlflow.projects.run`` takes (positions included). ``timeout_s`` is in seconds; ``as_of`` is a date
-    or ``latest``; ``notify`` is given one-line notes, which are dropped by default. With ``synchronous=False`` the
-    run goes on in a thread of this process, which waits for it before it exits.
+    or ``latest``, and ``upgrade`` resolves anew; ``notify`` is given one-line notes, which are dropped by default.
+    With ``synchronous=False`` the run goes on in a thread of this process, which waits for it before it exits.
 
     Returns the run. Raises RunFailedError when a synchronous run did not finish well, and another BisError for
     every mistake in the arguments, the project or its environment.
@@ -170,6 +171,7 @@ def run(
         env_file=env_file,
         timeout_s=timeout_s,
         as_of=as_of,
+        upgrade=upgrade,
     )
     submitted = start(options, notify=notify or (lambda _: None), synchronous=synchronous)
     if synchronous and submitted.status != "FINISHED":

@@ -202,10 +202,10 @@ def _slow_uv(folder: Path) -> Path:
 def test_an_interrupted_build_removes_what_it_began(built: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     lock = built.lock()
 
-    def interrupt(aside: Path) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bis.environments.building._protect", interrupt)
+    monkeypatch.setattr("bis.environments.building._write_state", interrupt)
     with pytest.raises(KeyboardInterrupt):
         built.realize(lock)
     assert _everything(built) == []
@@ -219,6 +219,10 @@ def test_installed_files_are_read_only_so_that_the_cache_of_uv_is_safe(built: Pr
     (code,) = made.prefix.glob("lib/*/site-packages/alpha/__init__.py")
     if code.stat().st_nlink == 1:
         pytest.skip("uv's cache and the home are on different disks")
+    for _ in range(500):  # it is done beside the run
+        if not code.stat().st_mode & 0o222:
+            break
+        time.sleep(0.01)
     assert not code.stat().st_mode & 0o222
     assert run_in(made, "python -c 'import alpha' && pip --version 2>&1 || true", built.directory) is not None
 
@@ -356,10 +360,10 @@ def test_a_built_environment_runs_from_a_home_that_cannot_be_written_to(built: P
 def test_a_full_disk_while_building_is_a_clear_error(built: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     lock = built.lock()
 
-    def full(aside: Path) -> None:
+    def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("bis.environments.building._protect", full)
+    monkeypatch.setattr("bis.environments.building._write_state", full)
     with pytest.raises(HomeError, match="No space left"):
         built.realize(lock)
     assert _everything(built) == []

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bis.environments import Environment
 from bis.environments.environment import STATE_FILE
 from bis.environments.store import (
     changed_files,
@@ -17,6 +16,7 @@ from bis.environments.store import (
 from bis.errors import UsageError
 
 if TYPE_CHECKING:
+    from bis.environments import Environment
     from environments.doubles import PackageIndex, Project
 
 

@@ -50,7 +50,7 @@ def check(args: argparse.Namespace) -> int:
     source, project = _load(args)
     with source:
         spec = detect_environment(project, args.env_manager)
-        warnings = [*(str(warning) for warning in project.warnings), *spec.notes]
+        warnings = [str(warning) for warning in project.warnings]
         checked = [_try_command(entry) for entry in project.entry_points.values()]
         if args.json:
             print_json(_check_document(source, project, spec, checked, warnings))
@@ -62,6 +62,8 @@ def check(args: argparse.Namespace) -> int:
                 (entry.name, command or style.bad(problem or "")) for entry, command, problem in checked
             ]
             print(fields(pairs, style))
+            for note in spec.notes:
+                print(f"{style.faint('note:')} {note}")
             for warning in warnings:
                 print(f"{style.warn('warning:')} {warning}")
             print(_verdict(checked, warnings))
@@ -135,6 +137,7 @@ def _check_document(
             "file": None if spec.file is None else str(spec.file),
             "python": spec.python,
             "requirements": list(spec.requirements),
+            "notes": list(spec.notes),
         },
         "entry_points": {
             entry.name: {"command": command, "problem": problem} for entry, command, problem in checked
@@ -176,7 +179,7 @@ def _description(project: Project, style: Any) -> str:
     lines = [style.strong(project.name or project.directory.name)]
     for entry in project.entry_points.values():
         lines += ["", style.strong(entry.name) + (f"  {entry.description}" if entry.description else "")]
-        lines.append(f"  {style.faint((entry.command or '').strip())}")
+        lines += [f"  {style.faint(line)}" for line in (entry.command or "").strip().splitlines()]
         rows = [_parameter_row(parameter) for parameter in entry.parameters]
         widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
         lines += [

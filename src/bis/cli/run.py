@@ -126,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(result_document(finished))
     elif shown:
-        print_summary(finished, style)
+        print_summary(finished, options, style)
     return _exit_status(finished.result.record)
 
 

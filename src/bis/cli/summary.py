@@ -10,7 +10,7 @@ from bis.cli.style import Style, duration, fields, number
 
 if TYPE_CHECKING:
     from bis.plans import Prepared
-    from bis.runs import ProjectRun
+    from bis.runs import ProjectRun, RunOptions
 
 
 def print_opening(prepared: Prepared, style: Style) -> None:
@@ -24,7 +24,7 @@ def print_opening(prepared: Prepared, style: Style) -> None:
     print(f"{style.strong(title)}\n{fields(pairs, style)}\n", file=sys.stderr, flush=True)
 
 
-def print_summary(finished: ProjectRun, style: Style) -> None:
+def print_summary(finished: ProjectRun, options: RunOptions, style: Style) -> None:
     """How it ended, what came out, what pins it, and how to repeat it, on standard error."""
     outcome = finished.result
     info, record = outcome.run.info, outcome.record
@@ -39,7 +39,7 @@ def print_summary(finished: ProjectRun, style: Style) -> None:
         ("metrics", metrics),
         ("pinned", "\n".join(pinned_words(finished.prepared))),
         ("not pinned", "\n".join(unpinned_words(finished.prepared))),
-        ("again", repeat_command(finished.prepared)),
+        ("again", repeat_command(options, finished.prepared)),
         ("more", f"bis show {info.run_id[:8]}"),
     ]
     print(f"\n{title}\n{fields([pair for pair in pairs if pair[1]], style)}", file=sys.stderr)
@@ -147,14 +147,19 @@ def unpinned_words(prepared: Prepared) -> list[str]:
     return lines
 
 
-def repeat_command(prepared: Prepared) -> str:
+def repeat_command(options: RunOptions, prepared: Prepared) -> str:
     """The ``bis run`` command that runs the same again, as far as it is committed."""
     source, plan = prepared.source, prepared.plan
     words = ["bis", "run", source.uri]
-    if plan.entry_point != "main":
-        words += ["-e", plan.entry_point]
-    if source.version is not None and source.commit:
-        words += ["-v", source.commit[:12]]
+    given = {
+        "-e": None if plan.entry_point == "main" else plan.entry_point,
+        "-v": source.commit if options.version else None,
+        "--env-manager": options.env_manager,
+        "--as-of": options.as_of,
+        "--env-file": options.env_file,
+    }
+    for option, text in given.items():
+        words += [option, text] if text else []
     for key, value in plan.parameters.items():
         words += ["-P", f"{key}={value}"]
     return _shorten(shlex.join(words), 1000)

@@ -124,11 +124,13 @@ def is_remote(store: Store) -> bool:
 
 
 def check_placement(store: Store, placement: Placement) -> None:
-    """Raise what is wrong with the experiment or run that is asked for by id, before anything is built for it."""
+    """Raise what is wrong with the store, or with the experiment or run that is asked for, before anything is built."""
     if placement.run_id is not None:
         store.run(placement.run_id)
-    elif placement.experiment_name is None and placement.experiment_id is not None:
-        store.experiment(placement.experiment_id)
+    elif placement.experiment_name is not None:
+        store.experiment_named(placement.experiment_name)
+    else:
+        store.experiment(placement.experiment_id or DEFAULT_EXPERIMENT)
 
 
 def find_experiment(store: Store, placement: Placement) -> str:

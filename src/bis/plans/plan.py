@@ -74,13 +74,20 @@ class Plan:
         }
 
     def to_json(self) -> str:
-        """Canonical JSON: sorted keys, no spaces, UTF-8. All values are text, so RFC 8785 asks for no more."""
-        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        """The document as canonical JSON."""
+        return _canonical(self.to_dict())
 
     @property
     def digest(self) -> str:
-        """``sha256:`` and 64 hex digits, over the canonical JSON."""
-        return "sha256:" + hashlib.sha256(self.to_json().encode("utf-8", "surrogateescape")).hexdigest()
+        """The identity of the run: SHA-256 (64 hex digits) over what decides, as canonical JSON.
+
+        The tree decides, not the commit or repository it came from; the packages of the lock, not the date or notes
+        of its resolution.
+        """
+        decides = self.to_dict()
+        decides["source"] = {"tree": self.source.tree, "subdirectory": self.source.subdirectory}
+        decides["environment"] = self.environment.digest
+        return hashlib.sha256(_canonical(decides).encode("utf-8", "surrogateescape")).hexdigest()
 
     @classmethod
     def from_json(cls, text: str) -> Plan:
@@ -106,3 +113,8 @@ class Plan:
             )
         except (ValueError, KeyError, TypeError) as error:
             raise BisError("this is not a plan of bis") from error
+
+
+def _canonical(document: Mapping[str, Any]) -> str:
+    """Sorted keys, no spaces, UTF-8. No value is a number with a fraction, so RFC 8785 asks for no more."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
