@@ -1,0 +1,67 @@
+"""Calls a function once a module has been imported, and leaves everything else to Python.
+
+Standard library only, Python 3.7 to 3.14.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False  # importing typing would cost more than all the rest
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from importlib.abc import Loader
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
+
+    Amend = Callable[[Any], None]
+
+_amendments: dict[str, list[Amend]] = {}
+
+
+def after(name: str, amend: Amend) -> None:
+    """Call ``amend`` with the module ``name`` as soon as it is loaded; at once when it is loaded already."""
+    module = sys.modules.get(name)
+    if module is not None:
+        amend(module)
+        return
+    if not _amendments:
+        sys.meta_path.insert(0, _Finder())
+    _amendments.setdefault(name, []).append(amend)
+
+
+class _Finder:
+    """Finds nothing itself: it wraps the loader of a few modules."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        amendments = _amendments.get(name)
+        if amendments is None:
+            return None
+        from importlib.machinery import PathFinder
+
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(spec.loader, amendments)  # type: ignore[assignment]
+        return spec
+
+
+class _Loader:
+    def __init__(self, loader: Loader, amendments: list[Amend]) -> None:
+        self._loader = loader
+        self._amendments = amendments
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: Any) -> None:
+        module.__spec__.loader = module.__loader__ = self._loader  # as if nothing had been between
+        self._loader.exec_module(module)
+        for amend in self._amendments:
+            amend(module)
+
+    def __getattr__(self, name: str) -> Any:
+        """``get_source`` and the like, for tools that ask while the module loads."""
+        return getattr(self._loader, name)
