@@ -13,15 +13,16 @@ from bis.errors import ExecutionError, RunFailedError, UsageError
 from bis.execution import Execution, Options, Placement, Streams, check_placement, read_env_file
 from bis.home import Home
 from bis.liveness import sweep
-from bis.plans import Prepared, Request, prepare
+from bis.plans import Prepared, Request, chosen_level, chosen_seed, prepare
 from bis.tracking import open_callers_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from bis.backends.submitted import SubmittedRun
     from bis.environments import Environment
     from bis.execution import Outcome
+    from bis.plans import Level
     from bis.tracking import Store
 
 
@@ -45,6 +46,11 @@ class RunOptions:
     timeout_s: float | None = None
     as_of: str | None = None
     upgrade: bool = False
+    seed: int | None = None
+    """None: what BIS_SEED says, else 0."""
+    level: Level | None = None
+    """None: what BIS_LEVEL says, else ``seed``."""
+    keep_env: tuple[str, ...] = ()
 
 
 class ProjectRun:
@@ -142,12 +148,17 @@ def run(
     timeout_s: float | None = None,
     as_of: str | None = None,
     upgrade: bool = False,
+    seed: int | None = None,
+    level: Level | None = None,
+    keep_env: Iterable[str] = (),
     notify: Callable[[str], None] | None = None,
 ) -> ProjectRun:
     """Run a project, from a folder or a Git URI to a tracked result.
 
     Takes what ``mlflow.projects.run`` takes (positions included). ``timeout_s`` is in seconds; ``as_of`` is a date
-    or ``latest``, and ``upgrade`` resolves anew; ``notify`` is given one-line notes, which are dropped by default.
+    or ``latest``, and ``upgrade`` resolves anew. ``seed`` is 0 unless given, ``level`` is ``observe``, ``seed`` (the
+    default) or ``strict``, and ``keep_env`` names variables that decide the result, to be recorded with their
+    values. ``notify`` is given one-line notes, which are dropped by default.
     With ``synchronous=False`` the run goes on in a thread of this process, which waits for it before it exits.
 
     Returns the run. Raises RunFailedError when a synchronous run did not finish well, and another BisError for
@@ -172,6 +183,9 @@ def run(
         timeout_s=timeout_s,
         as_of=as_of,
         upgrade=upgrade,
+        seed=seed,
+        level=level,
+        keep_env=tuple(keep_env),
     )
     submitted = start(options, notify=notify or (lambda _: None), synchronous=synchronous)
     if synchronous and submitted.status != "FINISHED":
@@ -235,6 +249,10 @@ def prepare_run(options: RunOptions, *, home: Home, notify: Callable[[str], None
         env_manager=options.env_manager,
         as_of=None if options.as_of is None else environments.AsOf.option(options.as_of),
         upgrade=options.upgrade,
+        seed=chosen_seed(options.seed, os.environ),
+        level=chosen_level(options.level, os.environ),
+        keep=options.keep_env,
+        env_file=read_env_file(Path(options.env_file)) if options.env_file else {},
     )
     return prepare(request, home=home, notify=notify)
 

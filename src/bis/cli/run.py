@@ -64,6 +64,7 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         default=[],
         help="a tag on the run; repeat for more",
     )
+    add_level_options(parser)
     where = parser.add_argument_group("environment and backend")
     where.add_argument(
         "--env-manager",
@@ -103,6 +104,22 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
     show.add_argument("-q", "--quiet", action="store_true", help="show the script's output alone")
 
 
+def add_level_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how much of a run is held."""
+    held = parser.add_argument_group("what is held")
+    held.add_argument(
+        "--seed", metavar="N|random", help="what random numbers begin with (default: 0; BIS_SEED)"
+    )
+    held.add_argument("--level", metavar="LEVEL", help="observe, seed or strict (default: seed; BIS_LEVEL)")
+    held.add_argument(
+        "--keep-env",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="an environment variable that decides the result: record its value; repeat for more",
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the project; 0 when it finished, 1 when it failed, 130 when it was interrupted."""
     options = read_options(args)
@@ -132,6 +149,7 @@ def run(args: argparse.Namespace) -> int:
 
 def read_options(args: argparse.Namespace) -> RunOptions:
     """The arguments as options of a run; raises UsageError or ParameterError for what cannot be read."""
+    from bis.plans import read_level, read_seed
     from bis.runs import RunOptions, read_backend_config, refuse_container_options
 
     refuse_container_options(args.docker_args, build_image=args.build_image)
@@ -153,6 +171,9 @@ def read_options(args: argparse.Namespace) -> RunOptions:
         timeout_s=None if args.timeout is None else read_seconds(args.timeout),
         as_of=args.as_of,
         upgrade=args.upgrade,
+        seed=None if args.seed is None else read_seed(args.seed),
+        level=None if args.level is None else read_level(args.level),
+        keep_env=tuple(dict.fromkeys(args.keep_env)),
     )
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def print_opening(prepared: Prepared, style: Style) -> None:
     """What is going to run, on standard error."""
-    title = f"{prepared.project.name or prepared.source.directory.name} · {prepared.plan.entry_point}"
+    title = f"{prepared.name or prepared.source.directory.name} · {prepared.plan.entry_point}"
     pairs = [
         ("source", source_words(prepared)),
         ("environment", environment_words(prepared)),

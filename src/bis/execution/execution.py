@@ -133,16 +133,16 @@ class Execution:
 
     def _download(self) -> dict[str, str]:
         """Fetch the path parameters that lie elsewhere; returns name to local path."""
-        binding = self._prepared.binding
-        if not binding.downloads:
+        downloads = self._prepared.downloads
+        if not downloads:
             return {}
         from bis import projects, tracking
 
-        self._notify(f"Downloading {', '.join(binding.downloads)}")
+        self._notify(f"Downloading {', '.join(downloads)}")
         directory = self._storage()
         return projects.download_all(
-            binding.parameters,
-            binding.downloads,
+            self._prepared.plan.parameters,
+            downloads,
             directory,
             resolve=lambda uri: tracking.resolve_artifact_uri(self._store, uri, directory / "tracked"),
         )
@@ -195,7 +195,14 @@ class Execution:
             self._environment,
             named=self._options.variables,
             tracking=tracking,
+            report=self._report(),
         )
+
+    def _report(self) -> Path:
+        """The directory that the probe writes what it sees into."""
+        report = self._running.path / "report"
+        report.mkdir(exist_ok=True)
+        return report
 
     def _record(self, ending: Ending, command: str) -> Record:
         started_ms = self._tracked.started_ms

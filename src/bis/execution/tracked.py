@@ -75,7 +75,7 @@ class TrackedRun:
         A server that is not ours refuses a script's own value when it differs from ours in its text alone (0.10
         and 0.1): there, the parameters that the script did not log itself are logged at the end.
         """
-        local = {**prepared.binding.local, **downloaded}
+        local = {**prepared.plan.local, **downloaded}
         params = tuple(
             Param(key, value, received_as=local.get(key)) for key, value in prepared.plan.parameters.items()
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bis.errors import UsageError
+from bis.plans import decides
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,13 +27,32 @@ def command_variables(
     *,
     named: Mapping[str, str],
     tracking: Mapping[str, str],
+    report: Path,
 ) -> dict[str, str]:
-    """The caller's variables, the environment's, the plan's, those of ``--env-file``, and those of the run."""
-    variables = {name: value for name, value in caller.items() if name not in plan.removed_variables}
-    variables = {**environment.variables(variables), **plan.variables, **named, **tracking}
+    """The caller's variables, the environment's, those of ``--env-file``, the plan's, and those of the run.
+
+    What decides the result comes from the plan alone: the caller's own are in it where they count.
+    """
+    variables = {
+        name: value
+        for name, value in caller.items()
+        if name not in plan.removed_variables and not decides(name)
+    }
+    variables = {**environment.variables(variables), **named, **plan.variables, **tracking}
+    variables.update(_probe_variables(plan, report))
     inherited = variables.get("PYTHONPATH")
     variables["PYTHONPATH"] = f"{PROBE}:{inherited}" if inherited else str(PROBE)
     return variables
+
+
+def _probe_variables(plan: Plan, report: Path) -> dict[str, str]:
+    """What the probe is told; a child process of Python's extends its lineage."""
+    return {
+        "BIS_SEED": str(plan.seed),
+        "BIS_LEVEL": plan.level,
+        "BIS_LINEAGE": "0",
+        "BIS_REPORT": str(report),
+    }
 
 
 def loopback_variables(

@@ -6,7 +6,24 @@ JSON document; its digest is the identity of the run.
 
 from __future__ import annotations
 
+from bis.plans.levels import LEVELS, Level
 from bis.plans.plan import Plan, PlannedSource
 from bis.plans.prepare import Prepared, Request, detect_environment, prepare
+from bis.plans.seeds import chosen_level, chosen_seed, read_level, read_seed
+from bis.plans.variables import decides
 
-__all__ = ["Plan", "PlannedSource", "Prepared", "Request", "detect_environment", "prepare"]
+__all__ = [
+    "LEVELS",
+    "Level",
+    "Plan",
+    "PlannedSource",
+    "Prepared",
+    "Request",
+    "chosen_level",
+    "chosen_seed",
+    "decides",
+    "detect_environment",
+    "prepare",
+    "read_level",
+    "read_seed",
+]

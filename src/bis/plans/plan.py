@@ -14,7 +14,11 @@ from bis.projects import build_command
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FORMAT = "bis.plan/1"
+    from bis.plans.levels import Level
+
+FORMAT = "bis.plan/2"
+MAXIMUM_SEED = 2**32 - 1
+"""What NumPy's and scikit-learn's seeds may be."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,10 @@ class Plan:
     parameters: Mapping[str, str]
     extra: tuple[str, ...]
     environment: Lock
+    seed: int = 0
+    """What the random numbers of the run begin with, 0 to ``MAXIMUM_SEED``."""
+    level: Level = "seed"
+    """How much is held: see ``levels``."""
     local: Mapping[str, str] = field(default_factory=dict)
     """Path parameters that lie on this machine: name to absolute path."""
     downloads: Mapping[str, str] = field(default_factory=dict)
@@ -46,6 +54,8 @@ class Plan:
     """Environment variables that bis sets because they decide the result or how it is shown."""
     removed_variables: tuple[str, ...] = ()
     """Environment variables of the caller that are not handed down."""
+    secrets: tuple[str, ...] = ()
+    """Names of the variables of ``--env-file``: their values are in no document."""
 
     def command(self, downloaded: Mapping[str, str] | None = None) -> str:
         """The shell command: each value quoted, path parameters replaced by what is on this machine."""
@@ -70,7 +80,13 @@ class Plan:
             "extra": list(self.extra),
             "inputs": {"local": dict(self.local), "downloads": dict(self.downloads)},
             "environment": self.environment.to_dict(),
-            "variables": {"set": dict(self.variables), "removed": list(self.removed_variables)},
+            "seed": self.seed,
+            "level": self.level,
+            "variables": {
+                "set": dict(self.variables),
+                "removed": list(self.removed_variables),
+                "secret": list(self.secrets),
+            },
         }
 
     def to_json(self) -> str:
@@ -106,10 +122,13 @@ class Plan:
                 parameters=document["parameters"],
                 extra=tuple(document["extra"]),
                 environment=Lock.from_dict(document["environment"]),
+                seed=document["seed"],
+                level=document["level"],
                 local=document["inputs"]["local"],
                 downloads=document["inputs"]["downloads"],
                 variables=document["variables"]["set"],
                 removed_variables=tuple(document["variables"]["removed"]),
+                secrets=tuple(document["variables"]["secret"]),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise BisError("this is not a plan of bis") from error

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bis import environments, projects, sources
+from bis.plans.levels import variables_of
 from bis.plans.plan import Plan, PlannedSource
+from bis.plans.variables import core_count, recorded_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from bis.environments import AsOf, EnvironmentSpec, Lock
     from bis.home import Home
-    from bis.projects import Binding, Project
+    from bis.plans.levels import Level
+    from bis.projects import Project
     from bis.sources import Source
 
 DETERMINING_VARIABLES = {"PYTHONUNBUFFERED": "1"}
@@ -35,18 +39,29 @@ class Request:
     env_manager: str | None = None
     as_of: AsOf | None = None
     upgrade: bool = False
+    seed: int = 0
+    level: Level = "seed"
+    keep: tuple[str, ...] = ()
+    """Names of further variables of the caller that decide the result (``--keep-env``)."""
+    env_file: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The variables of ``--env-file``."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A plan, and what it was made from. The source is held until it is closed."""
+    """A plan and the directory that it is executed in. The source is held until it is closed."""
 
-    source: Source
-    project: Project
-    binding: Binding
-    spec: EnvironmentSpec
-    lock: Lock
     plan: Plan
+    source: Source
+    name: str | None = None
+    """What the project calls itself."""
+    downloads: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Path parameters that are fetched before the start: name to URI, with the credentials that the plan leaves out."""
+
+    @property
+    def lock(self) -> Lock:
+        """The lock of the plan's environment."""
+        return self.plan.environment
 
 
 def prepare(request: Request, *, home: Home, notify: Callable[[str], None]) -> Prepared:
@@ -75,6 +90,7 @@ def _prepare(source: Source, request: Request, *, home: Home, notify: Callable[[
         notify=notify,
         upgrade=request.upgrade,
     )
+    variables, absent = decided_variables(request, os.environ)
     plan = Plan(
         source=PlannedSource(
             tree=source.tree,
@@ -90,10 +106,29 @@ def _prepare(source: Source, request: Request, *, home: Home, notify: Callable[[
         environment=lock,
         local=binding.local,
         downloads={name: binding.parameters[name] for name in binding.downloads},
-        variables=DETERMINING_VARIABLES,
-        removed_variables=REMOVED_VARIABLES,
+        seed=request.seed,
+        level=request.level,
+        variables={**DETERMINING_VARIABLES, **variables},
+        removed_variables=(*REMOVED_VARIABLES, *absent),
+        secrets=tuple(sorted(name for name in request.env_file if name not in variables)),
     )
-    return Prepared(source, project, binding, spec, lock, plan)
+    return Prepared(plan, source, project.name, binding.downloads)
+
+
+def decided_variables(request: Request, environ: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The variables that decide the result, and the names of those that were to be kept and are not set.
+
+    What the user named with ``--keep-env`` goes before what the level sets; ``strict`` goes before the caller's
+    other variables, and these go before what ``seed`` sets.
+    """
+    level = variables_of(request.level, request.seed, core_count())
+    environ = {**environ, **request.env_file}
+    recorded = recorded_variables(environ)
+    kept = {name: environ[name] for name in request.keep if name in environ}
+    absent = tuple(sorted(name for name in request.keep if name not in environ))
+    if request.level == "strict":
+        return {**recorded, **level, **kept}, absent
+    return {**level, **recorded, **kept}, absent
 
 
 def detect_environment(project: Project, manager: str | None) -> EnvironmentSpec:
