@@ -7,8 +7,8 @@ import pytest
 
 from bis.environments import Environment, Lock
 from bis.environments.environment import STATE_FILE, lock_path
-from bis.environments.home_files import exclusive_if_free
 from bis.errors import BuildError
+from bis.file_locks import exclusive_if_free
 
 if TYPE_CHECKING:
     from bis.home import Home

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 
 from bis.environments import interpreters, local_paths
 from bis.environments.environment import STATE_FILE, lock_path
-from bis.environments.home_files import exclusive_if_free, home_errors
+from bis.environments.home_files import home_errors
 from bis.environments.requirement_lines import flags_for_uv, lines_for_uv
 from bis.environments.uv_command import Finished, cleaned, run_uv
 from bis.errors import BisError, BuildError, HomeError
+from bis.file_locks import exclusive_if_free
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -63,7 +63,6 @@ class Lock:
     @cached_property
     def digest(self) -> str:
         """The SHA-256 of all that decides what is installed; notes, dates and indexes do not."""
-        options = [each for each in self.options if not each.startswith(_INDEX_OPTIONS)]
         decides = [
             FORMAT,
             self.manager,
@@ -72,10 +71,15 @@ class Lock:
             self.requirements,
             self.unhashed,
             [asdict(each) for each in self.local],
-            options,
+            self.deciding_options,
             self.variables,
         ]
         return hashlib.sha256(json.dumps(decides).encode()).hexdigest()
+
+    @property
+    def deciding_options(self) -> list[str]:
+        """The option lines that bear on what is installed; those that say where an index is do not."""
+        return [each for each in self.options if not each.startswith(_INDEX_OPTIONS)]
 
     @property
     def local_digests(self) -> dict[str, str]:

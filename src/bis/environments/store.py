@@ -10,9 +10,10 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from bis.environments.environment import STATE_FILE, lock_path
-from bis.environments.home_files import exclusive_if_free, home_errors
+from bis.environments.home_files import home_errors
 from bis.environments.locks import Lock
 from bis.errors import UsageError
+from bis.file_locks import exclusive_if_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

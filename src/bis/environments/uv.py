@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from bis.environments import locks
 from bis.environments.environment import STATE_FILE, Environment, lock_path
-from bis.environments.home_files import exclusive, home_errors
+from bis.environments.home_files import home_errors
+from bis.file_locks import exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Callable

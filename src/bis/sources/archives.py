@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bis.errors import SourceError
+from bis.file_locks import exclusive, exclusive_if_free
 from bis.sources.candidates import list_plain
 from bis.sources.checkouts import remove
 from bis.sources.directories import enter
 from bis.sources.downloads import download
 from bis.sources.git import GitMissingError
 from bis.sources.large_files import Stamp, sha256_of
-from bis.sources.locks import locked, try_locked
 from bis.sources.snapshots import recording
 from bis.sources.source import Source
 from bis.sources.unpacking import unpack
@@ -76,7 +76,7 @@ def _keep(location: Archive, home: Home, notify: Callable[[str], None]) -> Path:
             notify(f"downloading {location.text}")
             download(location.url, incoming, location.credentials, shown=location.text)
         place = home.archives / sha256_of(incoming)
-        with locked(place / "lock"):
+        with exclusive(place / "lock"):
             if not (place / "archive").is_file():
                 incoming.replace(place / "archive")
     except OSError as error:
@@ -89,7 +89,7 @@ def _keep(location: Archive, home: Home, notify: Callable[[str], None]) -> Path:
 def _lease(place: Path, shown: str, stack: ExitStack) -> Path:
     for number in itertools.count():
         with ExitStack() as attempt:
-            if attempt.enter_context(try_locked(place / f"tree-{number}.lock")):
+            if attempt.enter_context(exclusive_if_free(place / f"tree-{number}.lock")):
                 stack.push(attempt.pop_all())
                 tree = place / f"tree-{number}"
                 _make_pristine(place, tree, shown)

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bis.errors import SourceError
+from bis.file_locks import exclusive
 from bis.sources import git
-from bis.sources.locks import locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +92,7 @@ class Cache:
         key = hashlib.sha256(os.fsencode(origin.url)).hexdigest()[:24]
         cache = cls(origin, home.ensure(home.repositories) / key)
         if not (cache.repository / "HEAD").is_file():
-            with locked(cache.directory / "lock"):
+            with exclusive(cache.directory / "lock"):
                 _make_bare(cache.repository)
                 (cache.directory / "url").write_bytes(os.fsencode(origin.url) + b"\n")
         return cache
@@ -128,7 +128,7 @@ class Cache:
         """Bring ``commit`` here; asks nobody when it is. Raises SourceError when it cannot be had."""
         if self.has(commit):
             return
-        with locked(self.directory / "lock"):
+        with exclusive(self.directory / "lock"):
             if self.has(commit):
                 return
             notify(f"fetching {commit[:12]} from {self.origin.url}")
@@ -175,7 +175,7 @@ class Cache:
     def find_in_history(self, revision: str, *, refresh: bool) -> str | None:
         """The full name of ``revision``; ``refresh`` asks the remote for its history first."""
         history = self.directory / "history"
-        with locked(self.directory / "lock"):
+        with exclusive(self.directory / "lock"):
             if refresh:
                 self._fetch_history(history)
             if not (history / "HEAD").is_file():

@@ -16,11 +16,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bis.file_locks import exclusive_if_free
 from bis.sources import large_files, lfs
 from bis.sources.candidates import Candidates
 from bis.sources.checkouts import Checkout, remove
 from bis.sources.large_files import Stamp
-from bis.sources.locks import try_locked
 from bis.sources.object_store import ObjectStore
 from bis.sources.snapshot_state import Snapshot
 from bis.sources.snapshots import recording
@@ -74,7 +74,7 @@ def _take_free(trees: Path, commit: str, stack: ExitStack) -> Path:
     for number in itertools.count():
         name = f"{commit}-{number}" if number else commit
         with ExitStack() as attempt:
-            if attempt.enter_context(try_locked(trees / f"{name}.lock")):
+            if attempt.enter_context(exclusive_if_free(trees / f"{name}.lock")):
                 stack.push(attempt.pop_all())
                 return trees / name
     raise AssertionError("unreachable")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bis.errors import TrackingError
+from bis.file_locks import exclusive
 from bis.tracking.refusals import RefusedError
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _create(file: Path, migrations: Path, version: int) -> None:
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     aside = file.with_name(f"{file.name}.new")
-    with _locked(file):
+    with exclusive(file.with_name(f"{file.name}.lock")):
         if file.exists():
             return
         aside.unlink(missing_ok=True)
@@ -150,7 +150,7 @@ def _create(file: Path, migrations: Path, version: int) -> None:
 
 def _migrate(file: Path, connection: sqlite3.Connection, migrations: Path, version: int) -> None:
     """Bring an older database forward; what it was stays beside it as ``<file>.v<N>.bak``."""
-    with _locked(file):
+    with exclusive(file.with_name(f"{file.name}.lock")):
         found: int = connection.execute("PRAGMA user_version").fetchone()[0]
         if found >= version:
             return
@@ -185,18 +185,6 @@ def _statements(script: str) -> Iterator[str]:
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
-
-
-@contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    import fcntl  # only when the database is made or migrated
-
-    descriptor = os.open(file.with_name(f"{file.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _explain(file: Path, error: sqlite3.Error | OSError) -> TrackingError:
