@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bis_command import Bis, git, write_project
-from sources.gitservers import git_daemon, git_http
+from sources.gitservers import git_daemon, git_http, ssh_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,6 +110,28 @@ def test_a_token_is_recorded_nowhere(bis: Bis, served: Path) -> None:
 def test_a_server_that_speaks_git_s_own_protocol(bis: Bis, served: Path) -> None:
     with git_daemon(served) as url:
         assert bis("run", f"{url}/repo.git", "-v", "v1", "-q").out == "first\n0.1\n"
+
+
+def test_a_server_of_ssh(bis: Bis, served: Path, tmp_path: Path) -> None:
+    with ssh_server(tmp_path / "ssh") as server:
+        reach = {"GIT_SSH_COMMAND": server.command}
+        url = f"ssh://{server.address}:{server.port}{served}/repo.git"
+        document = bis.run_json(url, "-v", "v1", **reach)
+        assert document["tags"]["mlflow.source.git.repoURL"] == url
+        assert bis("logs").out == "first\n0.1\n"
+        assert bis("run", f"git+{url}@feature/x", "-q", **reach).out == "second\n0.1\n"
+        absent = bis("run", url.replace("repo.git", "none.git"), **reach)
+        # The short form has no place for a port: it comes from ssh's own settings.
+        reach = {"GIT_SSH_COMMAND": f"{server.command} -p {server.port}"}
+        short = f"{server.address}:{served}/repo.git#sub/project"
+        document = bis.run_json(short, **reach)
+        assert document["tags"]["mlflow.source.name"] == short
+        assert bis("logs").out == "third\n0.1\n"
+        stranger = {"GIT_SSH_COMMAND": f"ssh -F none -o BatchMode=yes -o UserKnownHostsFile={tmp_path}/none"}
+        unknown = bis("run", url, **stranger)
+    assert absent.status == unknown.status == 2
+    assert "none.git" in absent.err
+    assert "host key" in unknown.err.lower()
 
 
 def test_a_local_repository_is_never_touched(bis: Bis, tmp_path: Path) -> None:

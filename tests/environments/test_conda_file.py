@@ -75,6 +75,33 @@ def test_what_only_conda_has_is_an_error_that_names_it_and_its_line(project: Pro
     assert "--env-manager local" in (caught.value.hint or "")
 
 
+EXPORTED = """\
+name: exported
+dependencies:
+  - _libgcc_mutex=0.1=main
+  - freetype=2.12.1=h4a9f257_0
+  - numpy=1.24.3=py38h14f4228_0
+  - openssl=3.0.8=h7f8727e_0
+  - python=3.8.16=h955ad1f_4
+  - tk=8.6.12=h1ccaba5_0
+"""
+
+
+def test_libraries_of_an_export_come_with_python_and_the_wheels(project: Project) -> None:
+    project.write("conda.yaml", EXPORTED)
+    spec = project.detect()
+    assert (spec.python, spec.requirements) == ("3.8.16", ("numpy==1.24.3",))
+    assert "without _libgcc_mutex, freetype, openssl, tk" in spec.notes[0]
+
+
+def test_a_program_in_an_export_still_needs_conda(project: Project) -> None:
+    project.write(
+        "conda.yaml", EXPORTED + "  - ffmpeg=4.3=hf484d3e_0\nprefix: /home/somebody/envs/exported\n"
+    )
+    with pytest.raises(SpecError, match=r": ffmpeg\n"):
+        project.detect()
+
+
 def test_cuda_is_left_out_beside_torch_which_brings_its_own(project: Project) -> None:
     project.write("conda.yaml", "dependencies:\n  - pytorch\n  - cudatoolkit=11.3\n")
     assert project.detect().requirements == ("torch",)

@@ -28,6 +28,8 @@ def test_without_a_declaration_the_first_file_of_the_order_counts(project: Proje
     assert spec.file
     assert spec.file.name == present[0][0]
     assert spec.requirements == ("six",)
+    said = "the project declares no environment" in " ".join(spec.notes)
+    assert said == (first >= 2)  # the first two are what MLflow takes as well
 
 
 def test_a_declaration_goes_before_the_conventions(project: Project) -> None:

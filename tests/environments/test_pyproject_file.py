@@ -38,7 +38,10 @@ def test_a_lock_of_the_project_is_respected(project: Project, name: str) -> None
     project.write(name, "")
     spec = project.detect()
     assert spec.lock_file == project.directory / name
-    assert spec.notes == (f"the versions of {name} are used",)
+    assert spec.notes == (
+        "the project declares no environment: pyproject.toml is taken",
+        f"the versions of {name} are used",
+    )
 
 
 def test_the_python_of_poetry_is_read(project: Project) -> None:

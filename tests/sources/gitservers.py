@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import getpass
 import http.server
 import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -14,6 +16,8 @@ import urllib.parse
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +51,50 @@ def git_daemon(root: Path) -> Iterator[str]:
         yield f"git://127.0.0.1:{port}"
     finally:
         os.killpg(process.pid, 15)
+        process.wait()
+
+
+@dataclass
+class SshServer:
+    """``address`` (user@host) and ``port`` of a running sshd, and the ``command`` that reaches it as ssh."""
+
+    address: str
+    port: int
+    command: str
+
+
+@contextlib.contextmanager
+def ssh_server(directory: Path) -> Iterator[SshServer]:
+    """A real sshd on loopback with keys and settings of its own, all of them in ``directory``."""
+    sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
+    if sshd is None or shutil.which("ssh") is None:
+        pytest.skip("OpenSSH's server and client are not installed")
+    directory.mkdir()
+    for name in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", directory / name], check=True)
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd of root wants it; the init script makes it
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (directory / "sshd_config").write_text(
+        f"ListenAddress 127.0.0.1:{port}\nHostKey {directory}/host\n"
+        f"AuthorizedKeysFile {directory}/user.pub\nPidFile none\nStrictModes no\nUsePAM no\n"
+        "PasswordAuthentication no\nKbdInteractiveAuthentication no\n"
+    )
+    host_key = (directory / "host.pub").read_text()
+    (directory / "known_hosts").write_text(f"[127.0.0.1]:{port} {host_key}")
+    with (directory / "log").open("w") as log:
+        process = subprocess.Popen([sshd, "-D", "-e", "-f", directory / "sshd_config"], stderr=log)
+    try:
+        _wait_for(port)
+        options = (
+            f"-F none -i {directory}/user -o UserKnownHostsFile={directory}/known_hosts "
+            f"-o IdentitiesOnly=yes -o BatchMode=yes"
+        )
+        yield SshServer(f"{getpass.getuser()}@127.0.0.1", port, f"ssh {options}")
+    finally:
+        process.terminate()
         process.wait()
 
 

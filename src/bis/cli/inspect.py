@@ -109,7 +109,8 @@ def _try_command(entry: EntryPoint) -> tuple[EntryPoint, str | None, str | None]
 def _environment_words(spec: EnvironmentSpec) -> str:
     origin = "nothing declared: an empty environment" if spec.file is None else f"from {spec.file.name}"
     python = f", Python {spec.python}" if spec.python else ""
-    packages = f", {len(spec.requirements)} requirements" if spec.requirements else ""
+    count = len(spec.requirements)
+    packages = f", {count} requirement{'' if count == 1 else 's'}" if count else ""
     return f"{spec.manager}, {origin}{python}{packages}"
 
 

@@ -42,8 +42,9 @@ def read(path: Path, directory: Path, *, note: str | None = None) -> Environment
     translation = _Translation(RequirementLines(directory))
     specs = _split(path, items(path, dependencies, "dependencies") if dependencies else [], translation)
     has_torch = any(conda_names.on_pypi(spec.name) == "torch" for spec, _ in specs)
+    is_export = "prefix" in found or any(spec.build for spec, _ in specs)
     for spec, where in specs:
-        _translate(translation, spec, where, has_torch=has_torch)
+        _translate(translation, spec, where, has_torch=has_torch, is_export=is_export)
     notes = [note] if note else []
     notes += [f"{path.name} is empty: nothing is installed"] if not found else _notes(path, translation)
     return EnvironmentSpec(
@@ -97,13 +98,19 @@ def _add_pip(path: Path, node: Node, lines: RequirementLines) -> None:
             lines.add(scalar(path, item, "a pip requirement"), place(path, item))
 
 
-def _translate(into: _Translation, spec: CondaSpec, where: Position, *, has_torch: bool) -> None:
+def _translate(
+    into: _Translation, spec: CondaSpec, where: Position, *, has_torch: bool, is_export: bool
+) -> None:
     name = conda_names.normalized(spec.name)
     if name == "python":
         into.python = _python_request(spec)
     elif name == "pypy":
         into.refused.append((spec.name, where))
-    elif conda_names.has_no_effect(name) or (has_torch and name in conda_names.INSIDE_TORCH):
+    elif (
+        conda_names.has_no_effect(name)
+        or (has_torch and name in conda_names.INSIDE_TORCH)
+        or (is_export and conda_names.is_drawn_in(name))
+    ):
         into.dropped.append(spec.name)
     elif conda_names.needs_conda(name):
         into.refused.append((spec.name, where))

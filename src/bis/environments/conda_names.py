@@ -101,6 +101,47 @@ WITHOUT_EFFECT = {
 INSIDE_TORCH = {"cuda", "cudatoolkit", "cudnn", "nccl", "pytorch-cuda"}
 """PyPI's torch brings its own copies; alone or for another library they need conda."""
 
+DRAWN_IN = {
+    "bzip2",
+    "expat",
+    "freetype",
+    "giflib",
+    "jpeg",
+    "lcms2",
+    "ld_impl_linux-64",
+    "ld_impl_linux-aarch64",
+    "lerc",
+    "libdeflate",
+    "libexpat",
+    "libffi",
+    "libjpeg-turbo",
+    "liblzma",
+    "libnsl",
+    "libpng",
+    "libsodium",
+    "libsqlite",
+    "libtiff",
+    "libuuid",
+    "libwebp",
+    "libwebp-base",
+    "libxcb",
+    "libxcrypt",
+    "libzlib",
+    "lz4-c",
+    "ncurses",
+    "openjpeg",
+    "openssl",
+    "readline",
+    "sqlite",
+    "tk",
+    "xz",
+    "zeromq",
+    "zlib",
+    "zstd",
+}
+"""Libraries that an export of an environment names since Python, Pillow, NumPy or others drew them in. Interpreters
+and PyPI's wheels have copies of their own; in a file that somebody wrote by hand they are asked for."""
+
 CONDA_ONLY = {
     "anaconda",
     "anaconda-client",
@@ -270,6 +311,7 @@ def _normal(names: set[str]) -> frozenset[str]:
 
 
 _WITHOUT_EFFECT = _normal(WITHOUT_EFFECT)
+_DRAWN_IN = _normal(DRAWN_IN)
 _CONDA_ONLY = _normal(CONDA_ONLY)
 _BEGINNINGS = tuple(dict.fromkeys(normalized(each) for each in CONDA_ONLY_BEGINNINGS))
 _ENDINGS = tuple(normalized(each) for each in CONDA_ONLY_ENDINGS)
@@ -278,6 +320,11 @@ _ENDINGS = tuple(normalized(each) for each in CONDA_ONLY_ENDINGS)
 def has_no_effect(name: str) -> bool:
     """True when the package can be left out without a difference to the project's imports."""
     return normalized(name) in _WITHOUT_EFFECT
+
+
+def is_drawn_in(name: str) -> bool:
+    """True for a library that an export names only because another package needs it."""
+    return normalized(name) in _DRAWN_IN
 
 
 def needs_conda(name: str) -> bool:

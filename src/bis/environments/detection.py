@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 MANAGERS = {"uv": "uv", "virtualenv": "uv", "local": "local", "conda": "conda"}
 """What can be asked for with ``--env-manager``, and the provider that answers."""
 
+_CONVENTIONS_OF_MLFLOW = (("python_env.yaml", "python_env"), ("conda.yaml", "conda_env"))
 _CONVENTIONS = (
-    ("python_env.yaml", "python_env"),
-    ("conda.yaml", "conda_env"),
+    *_CONVENTIONS_OF_MLFLOW,
     ("environment.yml", "conda_env"),
     ("environment.yaml", "conda_env"),
     ("requirements.txt", "requirements"),
     ("pyproject.toml", "pyproject"),
 )
-"""MLflow knows the first two; the others are what people have where MLflow would run an empty environment."""
+"""The others are what people have where MLflow would run an empty environment."""
 
 
 def detect(directory: Path, *, kind: str | None, file: Path | None, manager: str | None) -> EnvironmentSpec:
@@ -77,8 +77,11 @@ def _by_convention(directory: Path) -> EnvironmentSpec:
         if not path.is_file():
             continue
         spec = _read(directory, kind, path)
-        if spec is not None:
+        if spec is not None and (name, kind) in _CONVENTIONS_OF_MLFLOW:
             return spec
+        if spec is not None:
+            note = f"the project declares no environment: {name} is taken"
+            return dataclasses.replace(spec, notes=(note, *spec.notes))
     note = "the project declares no environment: it runs in one with nothing installed"
     return EnvironmentSpec(directory, manager="uv", kind="none", notes=(note,))
 
