@@ -99,6 +99,10 @@ def _in_repository(location: LocalPath, directory: Path, root: Path, home: Home)
     with recording(root, home) as recorder:
         facts = _read_facts(root, find_home(root, home))
         snapshot = recorder.finish(facts.candidates)
+    if facts.dirty and facts.commit and not (home.snapshots / "bases" / facts.commit).exists():
+        from bis.sources.bases import keep_base  # once for each commit
+
+        keep_base(root, facts.commit, home)
     return Source(
         location.text,
         source_name(root, subdirectory),

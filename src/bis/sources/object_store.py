@@ -6,16 +6,22 @@ a rebase. Line ends, filters, LFS, ``ident`` and encodings are off: what is stor
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bis.file_locks import shared
 from bis.sources import git
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from bis.home import Home
+
+GC_LOCK = "gc.lock"
+"""Held shared by those who write objects, and alone by the one who deletes them."""
 
 # Settings of the repository itself, so that they win over the user's own.
 _CONFIG = """\
@@ -69,12 +75,34 @@ class ObjectStore:
         }
 
     def has_tree(self, tree: str) -> bool:
-        """Whether the tree was written here; its objects are loose, so this asks only the disk.
+        """Whether the tree was written here; this asks only the disk.
 
-        A file that a power failure left empty is none: Git does not wait for the disk with loose objects.
+        A loose object that a power failure left empty is none: Git does not wait for the disk with those.
         """
         file = self.directory / "objects" / tree[:2] / tree[2:]
-        return file.is_file() and file.stat().st_size > 0
+        try:
+            return file.stat().st_size > 0
+        except FileNotFoundError:
+            return self._is_packed(tree)
+
+    def _is_packed(self, name: str) -> bool:
+        try:
+            indexes = [
+                each for each in os.scandir(self.directory / "objects" / "pack") if each.name.endswith(".idx")
+            ]
+        except FileNotFoundError:
+            return False
+        if not indexes:
+            return False
+        from bis.sources.pack_index import lists  # only once `bis gc` has packed objects
+
+        return any(lists(index.path, name) for index in indexes)
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """While objects are written that nothing refers to yet: `bis gc` waits."""
+        with shared(self.directory.parent / GC_LOCK):
+            yield
 
 
 def _create(directory: Path) -> None:

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bis.errors import SourceError
+from bis.file_locks import exclusive
 from bis.sources import git, large_files
 from bis.sources.candidates import Candidates, list_nested, split
 from bis.sources.disk import Disk, Kind, unreadable
-from bis.sources.locks import locked
 from bis.sources.object_store import ObjectStore
 from bis.sources.snapshot_state import Snapshot, State, read_state, write_state
 
@@ -41,7 +41,7 @@ def recording(root: Path, home: Home) -> Iterator[Recorder]:
     store = ObjectStore.open(home)
     name = hashlib.sha256(os.fsencode(root)).hexdigest()[:32]
     directory = home.snapshots / "indexes" / name
-    with locked(directory / "lock"):
+    with store.in_use(), exclusive(directory / "lock"):
         recorder = Recorder(store, root, directory)
         try:
             yield recorder
@@ -72,6 +72,9 @@ class Recorder:
         changed = {line[2:] for line in split(self._changes.check().output)}
         state = self._state
         if state and self._is_current(state, candidates, changed):
+            os.utime(
+                self._state_file.parent
+            )  # `bis gc` keeps what was used lately, as by a run about to begin
             return state.snapshot
         return self._update(candidates, changed)
 
