@@ -13,7 +13,7 @@ from bis.errors import ExecutionError, RunFailedError, UsageError
 from bis.execution import Execution, Options, Placement, Streams, check_placement, read_env_file
 from bis.home import Home
 from bis.liveness import sweep
-from bis.plans import Prepared, Request, chosen_level, chosen_seed, prepare
+from bis.plans import Prepared, Request, chosen_level, chosen_seed, prepare, prepare_again
 from bis.tracking import open_callers_store
 
 if TYPE_CHECKING:
@@ -22,28 +22,34 @@ if TYPE_CHECKING:
     from bis.backends.submitted import SubmittedRun
     from bis.environments import Environment
     from bis.execution import Outcome
-    from bis.plans import Level
+    from bis.plans import Level, Plan
     from bis.tracking import Store
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """Every option of a run, as the command line and ``bis.run`` take them."""
+@dataclass(frozen=True, kw_only=True)
+class ExecutionOptions:
+    """How to execute and where to record: what is in no plan, but for the names of ``env_file``."""
 
-    uri: str
-    entry_point: str = "main"
-    version: str | None = None
-    parameters: Mapping[str, str] = field(default_factory=dict)
     experiment_name: str | None = None
     experiment_id: str | None = None
     backend: str = "local"
-    env_manager: str | None = None
     storage_dir: str | None = None
     run_id: str | None = None
     run_name: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     env_file: str | None = None
     timeout_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(ExecutionOptions):
+    """Every option of a run, as the command line and ``bis.run`` take them."""
+
+    uri: str
+    entry_point: str = "main"
+    version: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    env_manager: str | None = None
     as_of: str | None = None
     upgrade: bool = False
     seed: int | None = None
@@ -51,6 +57,8 @@ class RunOptions:
     level: Level | None = None
     """None: what BIS_LEVEL says, else ``seed``."""
     keep_env: tuple[str, ...] = ()
+    locked: bool = False
+    """Take the packages of the project's own lock file, which has to be up to date."""
 
 
 class ProjectRun:
@@ -207,6 +215,61 @@ def start(
     announce: Callable[[Prepared], None] = lambda _: None,
 ) -> ProjectRun:
     """As ``run``, for the command line: ``announce`` is called when all is ready, before the command starts."""
+    return _submit(
+        lambda home: prepare_run(options, home=home, notify=notify),
+        options,
+        notify=notify,
+        synchronous=synchronous,
+        streams=streams,
+        show_progress=show_progress,
+        announce=announce,
+    )
+
+
+def execute_plan(
+    plan: Plan,
+    directory: Path,
+    *,
+    options: ExecutionOptions | None = None,
+    inputs: Mapping[str, str] | None = None,
+    origin: str | None = None,
+    notify: Callable[[str], None],
+    synchronous: bool = True,
+    streams: Streams | None = None,
+    show_progress: bool = False,
+    announce: Callable[[Prepared], None] = lambda _: None,
+) -> ProjectRun:
+    """Execute a plan that was read back, as a new run, in ``directory``: the top of its tree, restored.
+
+    ``inputs`` says where path parameters lie now (name to path), and ``origin`` what the run calls its source.
+    Raises a BisError when the plan cannot be executed here: an input or secret is missing, or the environment
+    cannot be had.
+    """
+    chosen = options or ExecutionOptions()
+    secrets = read_env_file(Path(chosen.env_file)) if chosen.env_file else {}
+
+    return _submit(
+        lambda _: prepare_again(plan, directory, inputs=inputs, secrets=secrets, origin=origin),
+        chosen,
+        notify=notify,
+        synchronous=synchronous,
+        streams=streams,
+        show_progress=show_progress,
+        announce=announce,
+    )
+
+
+def _submit(
+    prepare_here: Callable[[Home], Prepared],
+    options: ExecutionOptions,
+    *,
+    notify: Callable[[str], None],
+    synchronous: bool,
+    streams: Streams | None,
+    show_progress: bool,
+    announce: Callable[[Prepared], None],
+) -> ProjectRun:
+    """Check where the run is to be recorded, prepare it, make its environment, and hand it to the backend."""
     home = Home.locate()
     home.ensure()
     backend = find_backend(options.backend)
@@ -214,7 +277,7 @@ def start(
     sweep(home, notify=notify)
     store = open_callers_store(home, notify=notify)
     check_placement(store, execution_options.placement)
-    prepared = prepare_run(options, home=home, notify=notify)
+    prepared = prepare_here(home)
     try:
         environment = environments.realize(
             prepared.lock,
@@ -290,7 +353,7 @@ def read_backend_config(config: Mapping[str, Any] | str | None) -> Mapping[str, 
     return read
 
 
-def _execution_options(options: RunOptions, streams: Streams | None) -> Options:
+def _execution_options(options: ExecutionOptions, streams: Streams | None) -> Options:
     if options.experiment_name is not None and options.experiment_id is not None:
         raise UsageError("give an experiment's name or its id, not both")
     if options.timeout_s is not None and not options.timeout_s > 0:

@@ -81,7 +81,7 @@ class Execution:
         self._held.callback(self._interruption.close)
         try:
             self._held.enter_context(self._environment.hold())
-            downloaded = self._download()
+            downloaded = {**self._prepared.places, **self._download()}
             wanted = self._options.placement.run_id or self._running.token
             tracking_uri = self._store.uri if is_remote(self._store) else None
             self._running.belong_to(Owner(wanted, tracking_uri))
@@ -141,7 +141,7 @@ class Execution:
         self._notify(f"Downloading {', '.join(downloads)}")
         directory = self._storage()
         return projects.download_all(
-            self._prepared.plan.parameters,
+            sorted(self._prepared.plan.parameters),  # in the order in which a plan is read back
             downloads,
             directory,
             resolve=lambda uri: tracking.resolve_artifact_uri(self._store, uri, directory / "tracked"),

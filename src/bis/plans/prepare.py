@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bis import environments, projects, sources
+from bis.plans.inputs import inside
 from bis.plans.levels import variables_of
 from bis.plans.plan import Plan, PlannedSource
 from bis.plans.variables import core_count, recorded_variables
@@ -57,6 +58,8 @@ class Prepared:
     """What the project calls itself."""
     downloads: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Path parameters that are fetched before the start: name to URI, with the credentials that the plan leaves out."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Path parameters that lie elsewhere than where the plan says: name to absolute path."""
 
     @property
     def lock(self) -> Lock:
@@ -105,6 +108,7 @@ def _prepare(source: Source, request: Request, *, home: Home, notify: Callable[[
         extra=binding.extra,
         environment=lock,
         local=binding.local,
+        in_tree=inside(source.root, binding.local),
         downloads={name: binding.parameters[name] for name in binding.downloads},
         seed=request.seed,
         level=request.level,

@@ -1,0 +1,96 @@
+"""From a plan that was read back to one that can be executed here."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bis import projects
+from bis.errors import SourceError, UsageError
+from bis.plans.inputs import found_here, inside
+from bis.plans.prepare import Prepared
+from bis.sources import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from bis.plans.plan import Plan
+
+
+def prepare_again(
+    plan: Plan,
+    root: Path,
+    *,
+    inputs: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
+    origin: str | None = None,
+) -> Prepared:
+    """Make ``plan`` ready to be executed in ``root``, the top of its tree.
+
+    ``inputs`` says where path parameters lie now, ``secrets`` has the variables of ``--env-file``, and ``origin`` is
+    what the run calls its source. Raises UsageError for an input or a secret that is missing, SourceError when
+    the tree has no such subdirectory.
+    """
+    _check_secrets(plan, secrets or {})
+    places = found_here(plan, root, inputs or {})
+    downloads = {name: uri for name, uri in plan.downloads.items() if name not in places}
+    return Prepared(plan, planned_source(plan, root, origin=origin), downloads=downloads, places=places)
+
+
+def planned_source(plan: Plan, root: Path, *, origin: str | None = None) -> Source:
+    """The Source of a plan whose tree lies in ``root``."""
+    planned = plan.source
+    directory = root / planned.subdirectory if planned.subdirectory else root
+    if not directory.is_dir():
+        raise SourceError(f"there is no directory {planned.subdirectory!r} in the tree of this plan")
+    name = origin or planned.repository or f"snapshot:{(planned.tree or '')[:12]}"
+    return Source(
+        name,
+        name,
+        "directory",
+        directory,
+        root,
+        planned.subdirectory,
+        commit=planned.commit,
+        repo_url=planned.repository,
+        dirty=planned.dirty,
+        tree=planned.tree,
+    )
+
+
+def with_parameters(plan: Plan, values: Mapping[str, str], *, root: Path, cwd: Path) -> Plan:
+    """``plan`` with other values of some parameters, checked against the project in ``root``.
+
+    Raises a BisError for a value, as a first run would. Relative paths in ``values`` start at ``cwd``.
+    """
+    if not values:
+        return plan
+    directory = planned_source(plan, root).directory
+    entry_point = projects.load(directory, root=root).entry_point(plan.entry_point)
+    given = {name: text for name, text in plan.parameters.items() if name not in plan.local}
+    unchanged = {name: path for name, path in found_here(plan, root, {}).items() if name not in values}
+    bound = entry_point.bind({**given, **unchanged, **values}, cwd=cwd)
+    written = {name: plan.parameters[name] for name in unchanged}
+    return replace(
+        plan,
+        template=bound.template,
+        parameters={**bound.parameters, **written},
+        extra=bound.extra,
+        local={**bound.local, **{name: plan.local[name] for name in unchanged}},
+        in_tree={
+            **inside(root, {name: path for name, path in bound.local.items() if name in values}),
+            **{name: path for name, path in plan.in_tree.items() if name in unchanged},
+        },
+        downloads={name: bound.parameters[name] for name in bound.downloads},
+    )
+
+
+def _check_secrets(plan: Plan, given: Mapping[str, str]) -> None:
+    missing = [name for name in plan.secrets if name not in given and name not in os.environ]
+    if missing:
+        raise UsageError(
+            f"this plan was made with the variables {', '.join(missing)} of an --env-file, which it does not hold",
+            hint="Give them again: --env-file FILE",
+        )
