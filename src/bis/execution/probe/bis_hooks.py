@@ -40,12 +40,13 @@ class _Finder:
         amendments = _amendments.get(name)
         if amendments is None:
             return None
-        from importlib.machinery import PathFinder
-
-        spec = PathFinder.find_spec(name, path, target)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader, amendments)  # type: ignore[assignment]
-        return spec
+        for finder in sys.meta_path:  # those of editable packages too
+            found = None if finder is self else finder.find_spec(name, path, target)
+            if found is not None:
+                if hasattr(found.loader, "exec_module"):
+                    found.loader = _Loader(found.loader, amendments)  # type: ignore[arg-type,assignment]
+                return found
+        return None
 
 
 class _Loader:
@@ -60,7 +61,10 @@ class _Loader:
         module.__spec__.loader = module.__loader__ = self._loader  # as if nothing had been between
         self._loader.exec_module(module)
         for amend in self._amendments:
-            amend(module)
+            try:
+                amend(module)
+            except Exception:  # noqa: S110 (a module of another kind under that name: it stays as it is)
+                pass
 
     def __getattr__(self, name: str) -> Any:
         """``get_source`` and the like, for tools that ask while the module loads."""

@@ -5,9 +5,15 @@ Standard library only, Python 3.7 to 3.14, no import of the rest of bis, nothing
 
 from __future__ import annotations
 
+import bis_lineage
 import bis_mlflow
+import bis_seed
+import bis_watch
 
 
 def install() -> None:
     """Install each part, in a process that belongs to a run of bis."""
+    bis_lineage.install()  # first: the others ask for this process's place
+    bis_seed.install()
+    bis_watch.install()
     bis_mlflow.install()
