@@ -61,7 +61,8 @@ def _draw(name: str, bits: int) -> int:
     stream = _streams.get(name)
     if stream is None:
         key = "bis 1 {} {} {}".format(_seed, bis_lineage.current(), name)
-        stream = _streams[name] = _Stream(int.from_bytes(key.encode(), "big"))
+        stream = _streams[name] = _Stream()
+        stream.seed(int.from_bytes(key.encode(), "big"))  # 3.8 and 3.9 take the hash of what the type is given
     return stream.getrandbits(bits)
 
 
