@@ -1,0 +1,111 @@
+"""A tracked run as a document, and back: all that a store has of it, but for its artifacts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from bis.repeat.capsule.layout import CapsuleError
+from bis.tracking import Dataset, DatasetInput, Metric, RunStatus, Tag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bis.tracking import Run, Store
+
+FORMAT = "bis.run/1"
+_METRIC_DETAILS = ("model_id", "dataset_name", "dataset_digest")
+
+
+@dataclass(frozen=True)
+class RunDocument:
+    """A run with its whole histories. Times are milliseconds since 1970 UTC."""
+
+    run_id: str
+    name: str
+    experiment: str
+    user_id: str
+    status: RunStatus
+    start_time: int
+    end_time: int | None
+    params: dict[str, str]
+    tags: dict[str, str]
+    metrics: tuple[Metric, ...]
+    datasets: tuple[DatasetInput, ...] = ()
+
+    @classmethod
+    def of(cls, store: Store, run: Run) -> RunDocument:
+        """Read all of a run from its store."""
+        info = run.info
+        return cls(
+            run_id=info.run_id,
+            name=info.name,
+            experiment=store.experiment(info.experiment_id).name,
+            user_id=info.user_id,
+            status=info.status,
+            start_time=info.start_time,
+            end_time=info.end_time,
+            params=run.params,
+            tags=run.tags,
+            metrics=tuple(point for metric in run.metrics for point in _history(store, info.run_id, metric.key)),
+            datasets=run.datasets,
+        )
+
+    def to_json(self) -> str:
+        """The document: a line for each point of a metric, sorted keys."""
+        document = {
+            "format": FORMAT,
+            **{key: value for key, value in vars(self).items() if key not in ("metrics", "datasets")},
+            "status": self.status.value,
+            "metrics": [_point(metric) for metric in self.metrics],
+            "datasets": [asdict(used) for used in self.datasets],
+        }
+        return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: bytes) -> RunDocument:
+        """Read a document; raise CapsuleError when it cannot be read."""
+        try:
+            document = json.loads(text)
+            if document.pop("format") != FORMAT:
+                raise CapsuleError(
+                    "the run of this capsule is in a newer format",
+                    hint="Use the version of bis that wrote it, or a newer one.",
+                )
+            document["status"] = RunStatus(document["status"])
+            document["metrics"] = tuple(_read_point(point) for point in document["metrics"])
+            document["datasets"] = tuple(_read_dataset(used) for used in document["datasets"])
+            return cls(**document)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CapsuleError("the run of this capsule cannot be read") from error
+
+    def with_tags(self, tags: dict[str, str]) -> RunDocument:
+        """The same run with other tags."""
+        return replace(self, tags=tags)
+
+
+def _history(store: Store, run_id: str, key: str) -> Iterator[Metric]:
+    token = None
+    while True:
+        page = store.metric_history(run_id, key, max_results=10_000, page_token=token)
+        yield from page.items
+        token = page.next_token
+        if token is None:
+            return
+
+
+def _point(metric: Metric) -> dict[str, Any]:
+    """JSON has no word for what is no number: those are strings, as MLflow writes them."""
+    point = {key: value for key, value in asdict(metric).items() if value or key not in _METRIC_DETAILS}
+    if metric.value != metric.value or metric.value in (float("inf"), float("-inf")):
+        point["value"] = str(metric.value)
+    return point
+
+
+def _read_point(point: dict[str, Any]) -> Metric:
+    return Metric(**{**point, "value": float(point["value"])})
+
+
+def _read_dataset(used: dict[str, Any]) -> DatasetInput:
+    return DatasetInput(Dataset(**used["dataset"]), tuple(Tag(**tag) for tag in used["tags"]))

@@ -1,0 +1,140 @@
+"""Artifacts and output files: by their bytes, and by what their format means where the bytes differ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bis.repeat.comparison.formats import LARGEST_BYTES, compare_files
+from bis.repeat.comparison.tally import Context, Finding
+from bis.repeat.comparison.verdicts import Difference, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bis.repeat.comparison.tolerance import Tolerance
+    from bis.repeat.recorded import Content, OutputFile, RecordedRun
+
+_PIECE_BYTES = 1 << 22
+_LOG = "bis/output.log"
+
+
+def compare_artifacts(first: RecordedRun, second: RecordedRun, tolerance: Tolerance) -> list[Difference]:
+    """The artifacts that differ. A name that holds a word of its run alone is paired without it."""
+    context = Context(first.words, second.words, tolerance.everywhere)
+    ones = {first.words.mask(name): (name, content) for name, content in first.artifacts.items()}
+    others = {second.words.mask(name): (name, content) for name, content in second.artifacts.items()}
+    found = []
+    for key in sorted({*ones, *others}):
+        name, one = ones.get(key, (key, None))
+        _, other = others.get(key, (key, None))
+        difference = _compare("artifact", name, one, other, context)
+        if difference is not None:
+            found.append(difference)
+    return found
+
+
+def compare_outputs(first: RecordedRun, second: RecordedRun, tolerance: Tolerance) -> list[Difference]:
+    """The output files that differ: by their hash, or by their content where it is kept."""
+    context = Context(first.words, second.words, tolerance.everywhere)
+    ones = {first.words.mask(file.path): file for file in first.output_files}
+    others = {second.words.mask(file.path): file for file in second.output_files}
+    found = []
+    for path in sorted({*ones, *others}):
+        one, other = ones.get(path), others.get(path)
+        if one is None or other is None:
+            found.append(_lonely("file", path, _facts(one), _facts(other)))
+        elif one.sha256 != other.sha256 or one.sha256 is None:
+            found.append(_compare_output(path, (one, other), (first, second), context))
+    return found
+
+
+def compare_logs(first: RecordedRun, second: RecordedRun) -> list[Difference]:
+    """What the runs printed, when it differs: shown, not counted, for programs print what they like."""
+    one, other = first.own.get(_LOG), second.own.get(_LOG)
+    if one is None or other is None:
+        return []
+    difference = _compare("log", "output", one, other, Context(first.words, second.words), counted=False)
+    return [] if difference is None else [difference]
+
+
+def _compare_output(
+    path: str, files: tuple[OutputFile, OutputFile], runs: tuple[RecordedRun, RecordedRun], context: Context
+) -> Difference:
+    contents = [
+        run.own.get(file.stored_as or "") or run.artifacts.get(file.stored_as or "")
+        for file, run in zip(files, runs, strict=True)
+    ]
+    if contents[0] is not None and contents[1] is not None:
+        difference = _compare("file", path, contents[0], contents[1], context)
+        if difference is not None:
+            return difference
+    one, other = map(_facts, files)
+    if files[0].sha256 is None or files[1].sha256 is None:
+        same = files[0].size_bytes == files[1].size_bytes
+        reason = "not hashed" + ("; the same size" if same else "; another size")
+        return Difference("file", path, Verdict.DIFFERENT, one, other, counted=not same, reason=reason)
+    reason = "other bytes; the contents were not kept"
+    return Difference("file", path, Verdict.DIFFERENT, one, other, reason=reason)
+
+
+def _compare(
+    kind: str,
+    name: str,
+    one: Content | None,
+    other: Content | None,
+    context: Context,
+    *,
+    counted: bool = True,
+) -> Difference | None:
+    if one is None or other is None:
+        return _lonely(kind, name, one and _described(one), other and _described(other))
+    finding = _find(name, one, other, context)
+    if finding.verdict is Verdict.IDENTICAL:
+        return None
+    return Difference(
+        kind,
+        name,
+        finding.verdict,
+        _described(one),
+        _described(other),
+        finding.absolute,
+        finding.relative,
+        counted,
+        finding.reason,
+    )
+
+
+def _find(name: str, one: Content, other: Content, context: Context) -> Finding:
+    if max(one.size_bytes, other.size_bytes) <= LARGEST_BYTES:
+        with one.open() as first, other.open() as second:
+            return compare_files(name, first.read(), second.read(), context)
+    if one.size_bytes == other.size_bytes and _same_bytes(one, other):
+        return Finding(Verdict.IDENTICAL, "")
+    return Finding(Verdict.DIFFERENT, "other bytes; too large to be compared by value")
+
+
+def _same_bytes(one: Content, other: Content) -> bool:
+    with one.open() as first, other.open() as second:
+        while piece := first.read(_PIECE_BYTES):
+            if piece != second.read(_PIECE_BYTES):
+                return False
+        return True
+
+
+def _lonely(kind: str, name: str, one: Any, other: Any) -> Difference:
+    reason = f"only in the {'second' if one is None else 'first'} run"
+    return Difference(kind, name, Verdict.DIFFERENT, one, other, reason=reason)
+
+
+def _facts(file: OutputFile | None) -> Mapping[str, Any] | None:
+    return None if file is None else {"size_bytes": file.size_bytes, "sha256": file.sha256}
+
+
+def _described(content: Content) -> Mapping[str, Any]:
+    import hashlib
+
+    digest = hashlib.sha256()
+    with content.open() as file:
+        while piece := file.read(_PIECE_BYTES):
+            digest.update(piece)
+    return {"size_bytes": content.size_bytes, "sha256": digest.hexdigest()}

@@ -1,0 +1,317 @@
+"""A run as it was recorded: everything that a comparison and the search for causes need, read from a store."""
+
+from __future__ import annotations
+
+import json
+import weakref
+from array import array
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+from bis.errors import TrackingError
+from bis.repeat.comparison.volatile import RunWords
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from bis.plans import Plan
+    from bis.tracking import Run, Store
+    from bis.tracking.sqlite import SqliteStore
+
+OWN_FOLDER = "bis/"
+"""Where bis keeps its own artifacts of a run: plan, lock, record, source and log."""
+
+
+class Content(Protocol):
+    """A file of a run, wherever it is."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Its size."""
+        ...
+
+    def open(self) -> IO[bytes]:
+        """Open it for reading."""
+        ...
+
+
+@dataclass(frozen=True)
+class FileContent:
+    """A file on this disk."""
+
+    path: Path
+
+    @property
+    def size_bytes(self) -> int:
+        """Its size."""
+        return self.path.stat().st_size
+
+    def open(self) -> IO[bytes]:
+        """Open it for reading."""
+        return self.path.open("rb")
+
+
+@dataclass(frozen=True)
+class BytesContent:
+    """A file in memory."""
+
+    data: bytes
+
+    @property
+    def size_bytes(self) -> int:
+        """Its size."""
+        return len(self.data)
+
+    def open(self) -> IO[bytes]:
+        """Open it for reading."""
+        import io
+
+        return io.BytesIO(self.data)
+
+
+@dataclass(frozen=True)
+class History:
+    """The points of one metric by step and time: ``steps[i]`` belongs to ``values[i]``."""
+
+    steps: array[int]
+    values: array[float]
+
+    @classmethod
+    def of(cls, *values: float, steps: tuple[int, ...] | None = None) -> History:
+        """A history of these values, at the steps 0, 1, 2 … when none are given."""
+        return cls(array("q", range(len(values)) if steps is None else steps), array("d", values))
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    """A file of the project's directory that the run wrote."""
+
+    path: str
+    size_bytes: int | None
+    sha256: str | None
+    stored_as: str | None = None
+    """The artifact that holds its content, where it is kept."""
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """A run with all that is known of it. ``load`` reads one from a store; close it, or use it in a ``with``."""
+
+    run: Run
+    plan_text: str | None = None
+    record: Mapping[str, Any] | None = None
+    histories: Mapping[str, History] = field(default_factory=dict)
+    artifacts: Mapping[str, Content] = field(default_factory=dict)
+    """The run's own artifacts and those of its logged models (``models/NAME/...``), without bis's."""
+    own: Mapping[str, Content] = field(default_factory=dict)
+    """What bis keeps of the run: ``bis/plan.json``, ``bis/record.json``, …"""
+    location: str = ""
+    """The address of its artifacts, as scripts see it."""
+    notes: tuple[str, ...] = ()
+    """What could not be read, and why."""
+
+    @classmethod
+    def load(cls, store: Store, run_id: str) -> RecordedRun:
+        """Read the run with this id. Raises RunNotFoundError; what else is missing is None, or said in ``notes``."""
+        run, notes = store.run(run_id), list[str]()
+        files, directory = _files(store, run, notes)
+        own = {name: content for name, content in files.items() if name.startswith(OWN_FOLDER)}
+        loaded = cls(
+            run=run,
+            plan_text=_text(own, "bis/plan.json"),
+            record=_document(own, "bis/record.json", notes),
+            histories={metric.key: _history(store, run_id, metric.key) for metric in run.metrics},
+            artifacts={name: content for name, content in files.items() if name not in own},
+            own=own,
+            location=store.artifact_location(run_id),
+            notes=tuple(notes),
+        )
+        if directory is not None:
+            weakref.finalize(loaded, _remove, directory)
+        return loaded
+
+    def close(self) -> None:
+        """Remove what was downloaded to read the run."""
+        for content in [*self.artifacts.values(), *self.own.values()]:
+            if isinstance(content, _DownloadedContent):
+                _remove(content.directory)
+                return
+
+    def __enter__(self) -> RecordedRun:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.run.info.run_id
+
+    @cached_property
+    def plan(self) -> Plan | None:
+        """The plan; None for a run that bis did not make. Raises BisError for one of a later format."""
+        if self.plan_text is None:
+            return None
+        from bis.plans import Plan
+
+        return Plan.from_json(self.plan_text)
+
+    @cached_property
+    def plan_document(self) -> Mapping[str, Any]:
+        """The plan as JSON types, of whatever format; empty when there is none that can be read."""
+        try:
+            document = json.loads(self.plan_text or "{}")
+        except ValueError:
+            return {}
+        return document if isinstance(document, dict) else {}
+
+    @cached_property
+    def words(self) -> RunWords:
+        """What only this run has, and no other may be blamed for not having."""
+        info = self.run.info
+        words = {info.run_id, info.artifact_uri, self.location, self.directory}
+        if len(info.name) >= 8:  # MLflow draws names like merry-fox-123; a short one may be any word
+            words.add(info.name)
+        return RunWords(tuple(sorted((word for word in words if len(word) > 3), key=len, reverse=True)))
+
+    @property
+    def directory(self) -> str:
+        """The directory in which the command ran; empty when it is not known."""
+        return str((self.record or {}).get("directory") or "")
+
+    @cached_property
+    def output_files(self) -> tuple[OutputFile, ...]:
+        """The files of the project's directory that the run wrote, by path."""
+        entries = (self.record or {}).get("files") or ()
+        found = [
+            OutputFile(
+                self.relative(str(entry["path"])),
+                entry.get("size"),
+                entry.get("sha256"),
+                entry.get("stored_as"),
+            )
+            for entry in entries
+            if entry.get("access") == "written" and entry.get("place") == "output"
+        ]
+        return tuple(sorted(found, key=lambda file: file.path))
+
+    def relative(self, path: str) -> str:
+        """The path from the run's directory, where it lies below it."""
+        return path.removeprefix(self.directory.rstrip("/") + "/") if self.directory else path
+
+
+@dataclass(frozen=True)
+class _DownloadedContent(FileContent):
+    """A file that was downloaded into a directory of its own, and goes with it."""
+
+    directory: Path
+
+
+def _remove(directory: Path) -> None:
+    import shutil
+
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _files(store: Store, run: Run, notes: list[str]) -> tuple[dict[str, Content], Path | None]:
+    """The artifacts of the run and of its models by name, and the directory they were downloaded to."""
+    from bis.tracking.sqlite import SqliteStore
+
+    found: dict[str, Content] = {}
+    if isinstance(store, SqliteStore):
+        _add_local(store, run, found, notes)
+        return found, None
+    return _downloaded(store, run, notes)
+
+
+def _add_local(store: SqliteStore, run: Run, found: dict[str, Content], notes: list[str]) -> None:
+    from bis.tracking.artifacts import ArtifactDirectory
+
+    roots = {"": run.info.artifact_uri, **_models(store, run, notes)}
+    for prefix, uri in roots.items():
+        try:
+            if prefix:
+                directory = store.served_directory(uri)
+            else:
+                directory = ArtifactDirectory(store.artifact_path(run.info.run_id))
+        except TrackingError as error:
+            notes.append(error.message)
+            continue
+        for name in directory.files():
+            found[prefix + name] = FileContent(directory.root / name)
+
+
+def _downloaded(store: Store, run: Run, notes: list[str]) -> tuple[dict[str, Content], Path]:
+    import tempfile
+
+    directory = Path(tempfile.mkdtemp(prefix="bis-run-"))
+    try:
+        _download(store, run, directory, notes)
+    except BaseException:
+        _remove(directory)
+        raise
+    files = sorted(path for path in directory.rglob("*") if path.is_file() and not path.is_symlink())
+    return {
+        path.relative_to(directory).as_posix(): _DownloadedContent(path, directory) for path in files
+    }, directory
+
+
+def _download(store: Store, run: Run, directory: Path, notes: list[str]) -> None:
+    parts = [
+        (run.info.artifact_uri, entry.path, directory) for entry in store.list_artifacts(run.info.run_id)
+    ]
+    models = _models(store, run, notes).items()
+    for uri, path, target in [*parts, *((uri, "", directory / prefix) for prefix, uri in models)]:
+        try:
+            store.download_from(uri, path, target)
+        except TrackingError as error:
+            notes.append(error.message)
+
+
+def _models(store: Store, run: Run, notes: list[str]) -> dict[str, str]:
+    """The addresses of the models that the run logged (MLflow 3 keeps them apart), by a prefix for their files."""
+    found: dict[str, str] = {}
+    for link in run.model_outputs:
+        try:
+            model = store.logged_model(link.model_id)
+        except TrackingError as error:
+            notes.append(error.message)
+            continue
+        prefix, count = f"models/{model.name}/", 1
+        while prefix in found:
+            count += 1
+            prefix = f"models/{model.name} ({count})/"
+        found[prefix] = model.artifact_uri
+    return found
+
+
+def _history(store: Store, run_id: str, key: str) -> History:
+    points = store.metric_history(run_id, key).items
+    return History(array("q", [p.step for p in points]), array("d", [p.value for p in points]))
+
+
+def _text(own: Mapping[str, Content], name: str) -> str | None:
+    if name not in own:
+        return None
+    with own[name].open() as file:
+        return file.read().decode("utf-8", "surrogateescape")
+
+
+def _document(own: Mapping[str, Content], name: str, notes: list[str]) -> Mapping[str, Any] | None:
+    text = _text(own, name)
+    if text is None:
+        return None
+    try:
+        document = json.loads(text)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        notes.append(f"{name} cannot be read")
+        return None
+    return document
