@@ -29,7 +29,7 @@ class Position:
 class BisError(Exception):
     """A mistake or a mishap that is explained to the user, without a traceback.
 
-    Exit status: 2 for wrong use (the default), 1 when a run had begun, 130 when interrupted.
+    Exit status: 2 for wrong use (the default), 1 when a run had begun, 3 when a run cannot be executed again.
     """
 
     exit_status: ClassVar[int] = 2
@@ -94,6 +94,12 @@ class ExecutionError(BisError):
     """The run had begun and could not go on."""
 
     exit_status = 1
+
+
+class NotRepeatableError(ExecutionError):
+    """A run cannot be executed again: it has no plan, or its source, environment or an input is gone."""
+
+    exit_status = 3
 
 
 class RunFailedError(ExecutionError):

@@ -66,6 +66,11 @@ class Home:
         return self.root / "running"
 
     @property
+    def reruns(self) -> Path:
+        """Source trees restored to execute a run again, one directory a rerun."""
+        return self.root / "reruns"
+
+    @property
     def cache(self) -> Path:
         """What can be deleted at any time."""
         return self.root / "cache"
