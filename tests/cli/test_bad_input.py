@@ -74,6 +74,10 @@ def assert_refused(bis: Bis, words: list[str], *said: str, status: int = 2) -> N
         (["-P", "epochs=1", "--experiment-id", "99"], ["99"]),
         (["-P", "epochs=1", "--build-image"], ["docker_env"]),
         (["--entrypoint", "x"], ["--entrypoint", "Did you mean '--entry-point'?"]),
+        (["--env", "local"], ["'--env-file' or '--env-manager'"]),
+        (["-p", "epochs=1"], ["Did you mean '-P'?"]),
+        (["epochs=1"], ["-P NAME=VALUE"]),
+        (["--epochs", "1"], ["-P NAME=VALUE"]),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else None,
 )
@@ -125,6 +129,10 @@ def test_a_directory_without_anything_to_run(bis: Bis, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert_refused(bis, ["run", str(tmp_path / "empty")], "has no MLproject file")
     assert_refused(bis, ["run", str(tmp_path / "empty"), "-e", "train.py"], "'train.py'")
+
+
+def test_a_directory_above_the_project(bis: Bis, good: Path) -> None:
+    assert_refused(bis, ["run", str(good.parent)], "has no MLproject file", "There are projects in good")
 
 
 @pytest.mark.parametrize(

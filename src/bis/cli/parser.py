@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from bis.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 
 class Parser(argparse.ArgumentParser):
@@ -41,14 +41,22 @@ class Parser(argparse.ArgumentParser):
             command: Parser = getattr(args, "parser", self)
             raise UsageError(
                 f"{command.prog} does not take {left[0]!r}",
-                hint=did_you_mean(left[0].split("=", 1)[0], command.option_names())
-                or f"See {command.prog} --help.",
+                hint=command.hint_for(left[0].split("=", 1)[0]),
             )
         return args
 
-    def option_names(self) -> Iterable[str]:
-        """Every option that this command takes, as it is written."""
-        return list(self._option_string_actions)
+    def hint_for(self, word: str) -> str:
+        """What may have been meant by an argument that this command does not take."""
+        names = list(self._option_string_actions)
+        same = [name for name in names if name.lower() == word.lower()]
+        begun = [name for name in names if len(word) > 3 and name.startswith(word)]
+        if near := same or begun:
+            return f"Did you mean {' or '.join(map(repr, near))}?"
+        if guess := did_you_mean(word, names):
+            return guess
+        if "-P" in names:
+            return f"A parameter of the project is given as -P NAME=VALUE. See {self.prog} --help."
+        return f"See {self.prog} --help."
 
 
 def command(

@@ -7,14 +7,16 @@ import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
 
 class Style:
     """Marks text for one stream; on anything but a terminal, or with ``NO_COLOR``, it leaves it as it is."""
 
     def __init__(self, stream: TextIO) -> None:
-        self.on = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        is_terminal = stream.isatty()
+        self.on = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        self.columns = _columns(stream) if is_terminal else None
 
     def strong(self, text: str) -> str:
         """Bold."""
@@ -43,6 +45,14 @@ class Style:
 
     def _mark(self, code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self.on else text
+
+
+def _columns(stream: TextIO) -> int | None:
+    """The width of a terminal, where it tells one."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except (OSError, ValueError):
+        return None
 
 
 def notifier(*, quiet: bool = False) -> Callable[[str], None]:
@@ -74,15 +84,34 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], style: Style) ->
     return "\n".join(lines)
 
 
-def fields(pairs: Sequence[tuple[str, str]], style: Style) -> str:
-    """``name  value`` lines, the names in one column; a value of several lines stays in its column."""
+def fields(pairs: Sequence[tuple[str, str]], style: Style, *, prose: Collection[str] = ()) -> str:
+    """``name  value`` lines, the names in one column; a value of several lines stays in its column.
+
+    The values of the names in ``prose`` are broken between words where the terminal ends. Commands are not: they
+    are there to be copied.
+    """
     width = max((len(name) for name, _ in pairs), default=0)
+    room = (style.columns or 0) - width - 4
     lines = []
     for name, value in pairs:
-        first, *rest = value.split("\n")
+        first, *rest = _wrapped(value, room) if name in prose and room >= 20 else value.split("\n")
         lines.append(f"  {style.faint(name.ljust(width))}  {first}".rstrip())
         lines += [f"  {' ' * width}  {line}".rstrip() for line in rest]
     return "\n".join(lines)
+
+
+def _wrapped(text: str, room: int) -> list[str]:
+    lines = []
+    for paragraph in text.split("\n"):
+        line = ""
+        for word in paragraph.split(" "):
+            if line and _width(f"{line} {word}") > room:
+                lines.append(line)
+                line = word
+            else:
+                line = f"{line} {word}" if line else word
+        lines.append(line)
+    return lines
 
 
 def duration(seconds: float) -> str:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from bis.runs import ProjectRun, RunOptions
 
 
+_PROSE = ("parameters", "pinned", "not pinned")
+
+
 def print_opening(prepared: Prepared, style: Style) -> None:
     """What is going to run, on standard error."""
     title = f"{prepared.name or prepared.source.directory.name} · {prepared.plan.entry_point}"
@@ -42,7 +45,8 @@ def print_summary(finished: ProjectRun, options: RunOptions, style: Style) -> No
         ("again", repeat_command(options, finished.prepared)),
         ("more", f"bis show {info.run_id[:8]}"),
     ]
-    print(f"\n{title}\n{fields([pair for pair in pairs if pair[1]], style)}", file=sys.stderr)
+    shown = fields([pair for pair in pairs if pair[1]], style, prose=_PROSE)
+    print(f"\n{title}\n{shown}", file=sys.stderr)
 
 
 def result_document(finished: ProjectRun) -> dict[str, Any]:
@@ -92,7 +96,7 @@ def plan_fields(prepared: Prepared, style: Style) -> str:
         ("not pinned", "\n".join(unpinned_words(prepared))),
         ("plan", prepared.plan.digest),
     ]
-    return fields([pair for pair in pairs if pair[1]], style)
+    return fields([pair for pair in pairs if pair[1]], style, prose=_PROSE)
 
 
 def source_words(prepared: Prepared) -> str:

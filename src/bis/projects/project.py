@@ -70,10 +70,21 @@ class Project:
             did_you_mean(name, [*self.entry_points, *scripts]),
             f"Entry points: {', '.join(self.entry_points)}." if self.entry_points else None,
             f"Scripts that -e can name: {', '.join(scripts[:10])}." if scripts else None,
+            _elsewhere(self.directory) if self.file is None and not scripts else None,
             *(warning.message for warning in self.warnings if self.file is None),
         ]
         where = Position(self.file, 1) if self.file else None
         return ProjectError(what, hint=" ".join(hint for hint in hints if hint) or None, where=where)
+
+
+def _elsewhere(directory: Path) -> str | None:
+    """A hint for who stands one step above the project."""
+    try:
+        files = sorted(directory.glob("*/[Mm][Ll][Pp][Rr][Oo][Jj][Ee][Cc][Tt]"))
+    except OSError:
+        return None
+    names = [file.parent.name for file in files if file.is_file()]
+    return f"There are projects in {', '.join(names[:5])}: name one of them." if names else None
 
 
 def load(directory: Path, *, root: Path | None = None) -> Project:

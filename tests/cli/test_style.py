@@ -1,0 +1,44 @@
+"""How results are laid out on a terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import struct
+import termios
+from fcntl import ioctl
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bis.cli.style import Style, fields
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAIRS = [("why", "one two three four five six seven"), ("again", "bis run somewhere -P name=value -P b=1")]
+
+
+@pytest.fixture
+def terminal() -> Iterator[Style]:
+    """The style of a terminal of 30 columns."""
+    leader, follower = pty.openpty()
+    ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 20, 30, 0, 0))
+    with os.fdopen(follower, "w") as stream:
+        yield Style(stream)
+    os.close(leader)
+
+
+def test_prose_is_broken_between_words_and_a_command_is_not(terminal: Style) -> None:
+    terminal.on = False
+    assert fields(PAIRS, terminal, prose=["why"]).splitlines() == [
+        "  why    one two three four",
+        "         five six seven",
+        "  again  bis run somewhere -P name=value -P b=1",
+    ]
+
+
+def test_what_goes_to_a_file_keeps_its_lines() -> None:
+    shown = fields(PAIRS, Style(io.StringIO()), prose=["why"])
+    assert shown.splitlines()[0] == "  why    one two three four five six seven"
