@@ -160,9 +160,7 @@ def _amend_subprocess(module: Any) -> None:
         *rest: Any,
     ) -> Any:
         def start() -> Any:
-            return execute(
-                self, args, executable, preexec_fn, close_fds, pass_fds, cwd, _placed(env), *rest
-            )
+            return execute(self, args, executable, preexec_fn, close_fds, pass_fds, cwd, _placed(env), *rest)
 
         return _with_place(_kind(args), start)()
 

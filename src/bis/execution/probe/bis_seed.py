@@ -62,7 +62,9 @@ def _draw(name: str, bits: int) -> int:
     if stream is None:
         key = "bis 1 {} {} {}".format(_seed, bis_lineage.current(), name)
         stream = _streams[name] = _Stream()
-        stream.seed(int.from_bytes(key.encode(), "big"))  # 3.8 and 3.9 take the hash of what the type is given
+        stream.seed(
+            int.from_bytes(key.encode(), "big")
+        )  # 3.8 and 3.9 take the hash of what the type is given
     return stream.getrandbits(bits)
 
 
@@ -76,8 +78,7 @@ def _begin_again() -> None:
 
 def _is_theirs(name: str) -> bool:
     if name == "torch":
-        torch: Any = sys.modules["torch"]
-        return bool(torch.default_generator.initial_seed() != _torch_seed)
+        return bool(_module("torch").default_generator.initial_seed() != _torch_seed)
     return name in _theirs
 
 
@@ -111,7 +112,7 @@ def _seed_forked_random() -> None:
 
 def _reseed_random() -> None:
     if "random" in _seeded and "random" not in _theirs:
-        shared: Any = sys.modules["random"]._inst  # type: ignore[attr-defined]
+        shared = _module("random")._inst
         shared.seed(_draw("random", 128))
         _theirs.discard("random")
 
@@ -156,13 +157,14 @@ def _noting(original: Callable[..., Any]) -> Callable[..., Any]:
         _theirs.discard("numpy") if not given or given[0] is None else _theirs.add("numpy")
         return answer
 
-    return _as(original, noting)
+    noted: Callable[..., Any] = _as(original, noting)
+    return noted
 
 
 def _reseed_numpy() -> None:
     if "numpy" not in _seeded or "numpy" in _theirs:
         return
-    shared: Any = sys.modules["numpy.random"].mtrand._rand  # type: ignore[attr-defined]
+    shared = _module("numpy.random").mtrand._rand
     lock = getattr(getattr(shared, "_bit_generator", None), "lock", None)
     if lock is not None and not lock.acquire(False):
         return  # a fork while another thread drew: the lock is never free here, for the program neither
@@ -199,7 +201,7 @@ def _reseed_torch() -> None:
     global _torch_seed
     if "torch" in _seeded and not _is_theirs("torch"):
         _torch_seed = _draw("torch", 63)
-        sys.modules["torch"].default_generator.manual_seed(_torch_seed)  # type: ignore[attr-defined]
+        _module("torch").default_generator.manual_seed(_torch_seed)
 
 
 def _amend_tensorflow(module: Any) -> None:
@@ -209,6 +211,10 @@ def _amend_tensorflow(module: Any) -> None:
     except AttributeError:  # 1.x
         module.compat.v1.set_random_seed(_draw("tensorflow", 31))
     _seeded.append("tensorflow")
+
+
+def _module(name: str) -> Any:
+    return sys.modules[name]
 
 
 def _as(original: Any, replacement: Any) -> Any:
