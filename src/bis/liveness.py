@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _ALIVE = "alive"
 _RUN = "run.json"
 LOG = "output.log"
+REPORT_MARK = "begun"
+"""A file of the report directory, made just before the command starts: its time is the beginning of the run by the
+clock that files have."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,11 @@ class RunningDirectory:
     def log(self) -> Path:
         """What the command writes, standard output and standard error as they came."""
         return self.path / LOG
+
+    @property
+    def report(self) -> Path:
+        """What the processes of the run have said of themselves, a file each."""
+        return self.path / "report"
 
     def belong_to(self, owner: Owner) -> None:
         """Write down, in one step, whose run this is."""

@@ -15,13 +15,14 @@ from bis.execution.record import Record
 from bis.execution.supervision import Ending, supervise
 from bis.execution.tracked import Placement, TrackedRun, is_remote
 from bis.execution.variables import command_variables, loopback_variables, remote_variables
-from bis.liveness import Owner, RunningDirectory
+from bis.liveness import REPORT_MARK, Owner, RunningDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from bis.environments import Environment
+    from bis.execution.watch import Watched
     from bis.home import Home
     from bis.plans import Prepared
     from bis.server.loopback import LoopbackServer
@@ -158,6 +159,7 @@ class Execution:
 
     def _execute(self, downloaded: Mapping[str, str]) -> tuple[Ending, str]:
         command = self._prepared.plan.command(downloaded)
+        strict = self._prepared.plan.level == "strict"
         server = None if is_remote(self._store) else self._serve()
         try:
             ending = supervise(
@@ -168,12 +170,21 @@ class Execution:
                 streams=self._options.streams,
                 interruption=self._interruption,
                 timeout_s=self._options.timeout_s,
-                on_start=server.start if server else lambda: None,
+                on_start=lambda: self._started(server),
+                fix_addresses=strict,
             )
         finally:
             if server is not None:
                 server.stop()
+        if strict and not ending.addresses_fixed:
+            self._notify("this system keeps address randomization on: sets of objects may change their order")
         return ending, command
+
+    def _started(self, server: LoopbackServer | None) -> None:
+        """Do what can be done while the user's interpreter starts."""
+        if server is not None:
+            server.start()
+        import bis.execution.watch  # noqa: F401
 
     def _serve(self) -> LoopbackServer:
         from bis.server.loopback import LoopbackServer
@@ -200,12 +211,35 @@ class Execution:
 
     def _report(self) -> Path:
         """The directory that the probe writes what it sees into."""
-        report = self._running.path / "report"
-        report.mkdir(exist_ok=True)
+        report = self._running.report
+        report.mkdir()
+        (report / REPORT_MARK).touch()
         return report
 
+    def _watched(self, command: str) -> Watched:
+        from bis.execution.watch import collect
+
+        watched = collect(
+            self._running.report,
+            source=self._prepared.source,
+            environment=self._environment,
+            plan=self._prepared.plan,
+            home=self._home,
+            command=command,
+            downloaded=self._downloaded,
+            server=self._store.uri if is_remote(self._store) else None,
+        )
+        for path in watched.changed_while_read:
+            self._notify(f"{path} changed while the run read it: what was read is not known")
+        return watched
+
     def _record(self, ending: Ending, command: str) -> Record:
+        from bis.execution.watch import fingerprint
+
         started_ms = self._tracked.started_ms
+        ended_ms = max(started_ms, time.time_ns() // 1_000_000)
+        watched = self._watched(command)
+        peaks = [peak for peak in (ending.usage.memory_peak_bytes, watched.memory_peak_bytes) if peak]
         return Record(
             run_id=self._tracked.run_id,
             plan_digest=self._prepared.plan.digest,
@@ -214,11 +248,16 @@ class Execution:
             exit_code=ending.exit_code,
             stopped_by=ending.stopped_by,
             started_ms=started_ms,
-            ended_ms=max(started_ms, time.time_ns() // 1_000_000),
+            ended_ms=ended_ms,
             duration_s=ending.duration_s,
             directory=str(self._prepared.source.directory),
             environment_created=self._environment.created,
             environment_s=self._environment.seconds,
+            host=fingerprint(),
+            watched=watched,
+            cpu_s=ending.usage.cpu_s,
+            memory_peak_bytes=max(peaks, default=None),
+            addresses_fixed=ending.addresses_fixed,
         )
 
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import subprocess
+import sys
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from bis.execution.addresses import fixed_addresses
 
 if TYPE_CHECKING:
     import signal
@@ -24,6 +29,18 @@ kill -s KILL -- "-$group" 2>/dev/null
 """
 
 
+@dataclass(frozen=True)
+class Usage:
+    """Processor time, and the most memory of one process of the group.
+
+    The kernel counts a new program's memory from that of the process which started it, so a peak below our own is
+    not known: None.
+    """
+
+    cpu_s: float = 0.0
+    memory_peak_bytes: int | None = None
+
+
 class ProcessGroup:
     """``bash -c COMMAND`` as the leader of a new session, and so of a new process group."""
 
@@ -35,24 +52,30 @@ class ProcessGroup:
         env: Mapping[str, str],
         stdout: int,
         stderr: int,
+        fix_addresses: bool = False,
     ) -> None:
-        """Start it."""
+        """Start it; ``fix_addresses`` without address randomization, where the system allows it."""
         self._guard = _Guard()
         try:
-            self._leader = subprocess.Popen(
-                ["bash", "-c", command],
-                cwd=cwd,
-                env=dict(env),
-                stdout=stdout,
-                stderr=stderr,
-                start_new_session=True,
-            )
+            with fixed_addresses() if fix_addresses else contextlib.nullcontext(False) as fixed:
+                self.addresses_fixed = fixed
+                """Whether address randomization is off."""
+                self._leader = subprocess.Popen(
+                    ["bash", "-c", command],
+                    cwd=cwd,
+                    env=dict(env),
+                    stdout=stdout,
+                    stderr=stderr,
+                    start_new_session=True,
+                )
         except BaseException:
             self._guard.let_go()
             raise
         self._guard.watch(self._leader.pid)
         self._exited_read, self._exited_write = os.pipe()
-        threading.Thread(target=self._wait, daemon=True, name="bis-wait").start()
+        self._usage = Usage()
+        self._waiting = threading.Thread(target=self._wait, daemon=True, name="bis-wait")
+        self._waiting.start()
 
     @property
     def exited(self) -> int:
@@ -61,8 +84,15 @@ class ProcessGroup:
 
     def exit_code(self) -> int:
         """The leader's exit code as a shell shows it (128 + N after signal N); waits for its end."""
-        code = self._leader.wait()
+        self._waiting.join()
+        code = self._leader.returncode
         return code if code >= 0 else 128 - code
+
+    @property
+    def usage(self) -> Usage:
+        """What the leader and the processes that it waited for have used; waits for its end."""
+        self._waiting.join()
+        return self._usage
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to every process of the group that is left."""
@@ -85,8 +115,18 @@ class ProcessGroup:
         os.close(self._exited_read)
 
     def _wait(self) -> None:
-        self._leader.wait()
+        own_peak_bytes = _peak_bytes(resource.getrusage(resource.RUSAGE_SELF))
+        _, status, used = os.wait4(self._leader.pid, 0)
+        self._leader.returncode = os.waitstatus_to_exitcode(status)
+        peak_bytes = _peak_bytes(used)
+        self._usage = Usage(
+            used.ru_utime + used.ru_stime, peak_bytes if peak_bytes > own_peak_bytes else None
+        )
         os.close(self._exited_write)
+
+
+def _peak_bytes(usage: resource.struct_rusage) -> int:
+    return usage.ru_maxrss if sys.platform == "darwin" else usage.ru_maxrss * 1024
 
 
 class _Guard:

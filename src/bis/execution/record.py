@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bis._version import __version__
 
-FORMAT = "bis.record/1"
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bis.execution.watch import Watched
+
+FORMAT = "bis.record/2"
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,14 @@ class Record:
     directory: str
     environment_created: bool
     environment_s: float
+    host: Mapping[str, Any]
+    """The numeric fingerprint of the machine: ``watch.fingerprint``."""
+    watched: Watched
+    cpu_s: float = 0.0
+    memory_peak_bytes: int | None = None
+    """The most memory of one process."""
+    addresses_fixed: bool = False
+    """Whether address randomization was off, as ``strict`` asks for and not every system allows."""
 
     def to_json(self) -> str:
         """The document, indented for people."""
@@ -35,6 +47,7 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         """The document as JSON types."""
+        watched = self.watched
         return {
             "format": FORMAT,
             "bis": __version__,
@@ -49,16 +62,17 @@ class Record:
             "duration_s": round(self.duration_s, 3),
             "directory": self.directory,
             "environment": {"created": self.environment_created, "seconds": round(self.environment_s, 3)},
-            "host": host_facts(),
+            "host": {**self.host, "blas": [dict(library) for library in watched.libraries]},
+            "threads": watched.threads,
+            "cpu_s": round(self.cpu_s, 3),
+            "memory_peak_bytes": self.memory_peak_bytes,
+            "addresses_fixed": self.addresses_fixed,
+            "observer": watched.observer.to_dict(),
+            "files": [use.to_dict() for use in watched.files],
+            "files_read": dict(watched.files_read),
+            "files_unlisted": watched.files_unlisted,
+            "changed_while_read": list(watched.changed_while_read),
+            "network": [use.to_dict() for use in watched.network],
+            "processes": [use.to_dict() for use in watched.processes],
+            "suspects": [dict(suspect) for suspect in watched.suspects],
         }
-
-
-def host_facts() -> dict[str, Any]:
-    """The machine, as far as it can bear on a result: system, kernel, architecture, cores. No name of it."""
-    system = os.uname()
-    return {
-        "system": system.sysname,
-        "release": system.release,
-        "machine": system.machine,
-        "cpu_count": os.cpu_count(),
-    }

@@ -5,10 +5,10 @@ from __future__ import annotations
 import selectors
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bis.execution.group import ProcessGroup
+from bis.execution.group import ProcessGroup, Usage
 from bis.execution.output import Channel, Streams, open_log
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ class Ending:
     duration_s: float
     log_fault: str | None = None
     """Why the output was not kept whole, if it was not."""
+    usage: Usage = field(default_factory=Usage)
+    addresses_fixed: bool = False
+    """Whether address randomization was off."""
 
 
 def supervise(
@@ -44,6 +47,7 @@ def supervise(
     interruption: Interruption,
     timeout_s: float | None = None,
     on_start: Callable[[], None] = lambda: None,
+    fix_addresses: bool = False,
 ) -> Ending:
     """Run ``command`` with bash until its group has ended; show and keep what it writes.
 
@@ -59,6 +63,7 @@ def supervise(
             env=env,
             stdout=channels[0].write_end,
             stderr=channels[1].write_end,
+            fix_addresses=fix_addresses,
         )
         for channel in channels:
             channel.started()
@@ -68,7 +73,14 @@ def supervise(
             loop.run()
         finally:
             loop.close()
-        return Ending(group.exit_code(), loop.stopped_by, time.monotonic() - started, _log_fault(channels))
+        return Ending(
+            group.exit_code(),
+            loop.stopped_by,
+            time.monotonic() - started,
+            _log_fault(channels),
+            group.usage,
+            group.addresses_fixed,
+        )
 
 
 def _log_fault(channels: list[Channel]) -> str | None:

@@ -6,8 +6,10 @@ back. Nothing here ever writes into the user's directory or repository.
 
 from __future__ import annotations
 
+from bis.sources.exclusions import is_generated, is_secret
 from bis.sources.fetching import fetch
+from bis.sources.membership import in_tree
 from bis.sources.restoring import restore
 from bis.sources.source import LargeFile, Source
 
-__all__ = ["LargeFile", "Source", "fetch", "restore"]
+__all__ = ["LargeFile", "Source", "fetch", "in_tree", "is_generated", "is_secret", "restore"]

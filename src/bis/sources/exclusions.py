@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -73,6 +74,17 @@ def sift(untracked: Iterable[bytes]) -> Sifted:
         secret = frozenset(withheld)
         paths = [path for path in paths if path not in secret]
     return Sifted(tuple(paths), withheld)
+
+
+def is_secret(path: str) -> bool:
+    """Whether a file holds secrets, by its name."""
+    name = os.fsencode(path)
+    return _SECRET.search(name) is not None and _NOT_SECRET.search(name) is None
+
+
+def is_generated(path: str) -> bool:
+    """Whether a file is made by running and made anew by running again; ``path`` is relative, with ``/``."""
+    return _GENERATED.search(os.fsencode(path)) is not None
 
 
 def _environments(paths: list[bytes]) -> tuple[bytes, ...]:

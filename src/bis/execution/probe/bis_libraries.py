@@ -74,7 +74,13 @@ def _mapped() -> list[tuple[str, str]]:
 
 
 def _ask(kind: str, path: str) -> dict[str, Any]:
-    answer = {"library": kind, "file": os.path.basename(path), "version": None, "kernel": None, "threads": None}
+    answer: dict[str, Any] = {
+        "library": kind,
+        "file": os.path.basename(path),
+        "version": None,
+        "kernel": None,
+        "threads": None,
+    }
     try:
         import ctypes
 
@@ -145,10 +151,9 @@ def _torch() -> list[dict[str, Any]]:
         "kernel": None,
         "threads": torch.get_num_threads(),
     }
-    try:
-        entry["kernel"] = torch.backends.cpu.get_cpu_capability()
-    except AttributeError:  # before 2.0
-        pass
+    asking = getattr(getattr(torch.backends, "cpu", None), "get_cpu_capability", None)  # 2.0 and later
+    if asking is not None:
+        entry["kernel"] = asking()
     found = [entry]
     try:
         if torch.cuda.is_initialized():

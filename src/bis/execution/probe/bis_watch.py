@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import sys
 
+import bis_lineage
+
 TYPE_CHECKING = False  # importing typing would cost more than all the rest
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +40,7 @@ def install() -> None:
         _wrap_urandom(watch)
     _report_end(report)
     os.register_at_fork(after_in_child=lambda: _forked(report, watched))
+    bis_lineage.listen(lambda: _moved(report))
 
 
 class _Report:
@@ -104,7 +107,7 @@ def _say_process(report: _Report, *, watched: bool) -> None:
     values = {
         "pid": os.getpid(),
         "ppid": os.getppid(),
-        "lineage": _lineage(),
+        "lineage": bis_lineage.current() or "0",
         "argv": _argv(),
         "executable": sys.executable,
         "python": "{}.{}.{}".format(*sys.version_info),
@@ -122,13 +125,9 @@ def _forked(report: _Report, watched: bool) -> None:
         pass
 
 
-def _lineage() -> str:
-    """The place of this process in the tree of processes, as ``bis_seed`` counts it."""
-    found: Any = getattr(sys.modules.get("bis_seed"), "lineage", None)
-    try:
-        return str(found()) if callable(found) else os.environ.get("BIS_LINEAGE", "0")
-    except Exception:
-        return os.environ.get("BIS_LINEAGE", "0")
+def _moved(report: _Report) -> None:
+    """Another place in the tree of processes: a process of ``multiprocessing`` is told after it was forked."""
+    report.say("place", pid=os.getpid(), lineage=bis_lineage.current())
 
 
 def _argv() -> list[str]:
@@ -345,12 +344,12 @@ def _source_of(cached: str) -> str:
 def _wrap_urandom(watch: _Watch) -> None:
     """Say which modules ask for entropy. What they are given is the system's own, untouched."""
     original = os.urandom
-    passing = {"uuid", "secrets", "random", "tempfile", __name__}
+    passing = ("uuid", "secrets", "random", "tempfile", "bis_")  # they ask for another
 
     def urandom(size: int) -> bytes:
         try:
             frame = sys._getframe(1)
-            while frame is not None and frame.f_globals.get("__name__") in passing:
+            while frame is not None and str(frame.f_globals.get("__name__")).startswith(passing):
                 frame = frame.f_back  # type: ignore[assignment]
             if frame is not None:
                 watch.entropy(str(frame.f_globals.get("__name__")))
@@ -368,10 +367,16 @@ def _report_end(report: _Report) -> None:
     def end() -> None:
         try:
             import bis_libraries
+            import bis_seed
 
             for library in bis_libraries.loaded():
                 report.say("library", **library)
-            report.say("end", memory_peak_bytes=bis_libraries.memory_peak_bytes())
+            report.say(
+                "end",
+                pid=os.getpid(),
+                memory_peak_bytes=bis_libraries.memory_peak_bytes(),
+                seeded=bis_seed.seeded(),
+            )
         except Exception:  # noqa: S110
             pass
 
@@ -416,4 +421,4 @@ def _json(value: Any) -> str:
 try:  # the json module itself would add to the start of every process
     from _json import encode_basestring_ascii as _quoted
 except ImportError:
-    from json import dumps as _quoted  # type: ignore[assignment]
+    from json import dumps as _quoted
