@@ -15,19 +15,20 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bis.environments import interpreters, local_paths
+from bis.environments import interpreters
 from bis.environments.environment import STATE_FILE, lock_path
 from bis.environments.home_files import home_errors
-from bis.environments.requirement_lines import flags_for_uv, lines_for_uv
-from bis.environments.uv_command import Finished, cleaned, run_uv
-from bis.errors import BisError, BuildError, HomeError
+from bis.environments.installing import Installation, build_error
+from bis.environments.locks import platform_tag, same_platform
+from bis.environments.uv_command import run_uv
+from bis.errors import BuildError
 from bis.file_locks import exclusive_if_free
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bis.environments.interpreters import Interpreter
-    from bis.environments.locks import Lock, LockedPath
+    from bis.environments.locks import Lock
     from bis.home import Home
 
 LOCK_COPY = "bis-lock.json"
@@ -51,6 +52,7 @@ class Builder:
         Raises BuildError, HomeError, InterpreterNotFoundError.
         """
         begun = time.monotonic()
+        self._check_platform()
         interpreter = self._interpreter()
         sweep(prefix)
         self.notify(f"Building the environment (Python {interpreter.version})")
@@ -69,6 +71,13 @@ class Builder:
             f"Installed {count} package{'' if count == 1 else 's'} in {time.monotonic() - begun:.1f} s"
         )
 
+    def _check_platform(self) -> None:
+        if not same_platform(self.lock.platform):
+            raise BuildError(
+                f"this environment was locked for {self.lock.platform}, and this machine is {platform_tag()}",
+                hint="Its packages were chosen for that one: resolve them here, with `bis run` or `bis lock`.",
+            )
+
     def _interpreter(self) -> Interpreter:
         """Return the locked interpreter, else one of the same minor version with a note."""
         choice = interpreters.find(self.lock.python, None, home=self.home, notify=self.notify)
@@ -82,78 +91,18 @@ class Builder:
             keep_open=(self.held,),
         )
         if made.code != 0:
-            raise self._error("the environment cannot be made", made, aside)
+            raise build_error("the environment cannot be made", made, hidden=[aside])
         with tempfile.TemporaryDirectory(dir=self.home.ensure(self.home.cache), prefix="building-") as name:
-            work = Path(name)
-            self._sync(aside, work)
-            self._add_unhashed(aside, work)
-
-    def _sync(self, aside: Path, work: Path) -> None:
-        """Install what has hashes: from the cache first, which asks the network nothing."""
-        if not self.lock.requirements:
-            return
-        options = "".join(f"{line}\n" for line in lines_for_uv(self.lock.options, self.directory))
-        (work / "requirements.txt").write_text(options + self.lock.requirements, encoding="utf-8")
-        self._install(["sync", "--require-hashes"], ["requirements.txt"], aside, work)
-
-    def _add_unhashed(self, aside: Path, work: Path) -> None:
-        """Install repositories at their commits and the project's own packages; dependencies are locked."""
-        lines = [*self.lock.unhashed.splitlines(), *self._staged(work)]
-        if lines:
-            (work / "unhashed.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-            self._install(["install", "--no-deps"], ["-r", "unhashed.txt"], aside, work)
-
-    def _staged(self, work: Path) -> list[str]:
-        if self.lock.local and self.directory is None:
-            raise BuildError(
-                "the environment holds packages of the project, and there is no project directory"
-            )
-        found = []
-        for index, local in enumerate(self.lock.local):
-            path = (self.directory or work) / local.path
-            self._check_unchanged(local, path)
-            if path.is_dir():
-                goal = work / f"local-{index}"
-                local_paths.stage(path, goal)
-                path = goal
-            found.append(f"{path}{local.extras}")
-        return found
-
-    def _check_unchanged(self, local: LockedPath, path: Path) -> None:
-        if not path.exists() or local_paths.digest(path, self.home, editable=local.editable) != local.digest:
-            raise BuildError(
-                f"the local package {local.path!r} is not what the environment was locked with",
-                hint="It was changed or removed meanwhile: run again.",
-            )
-
-    def _install(self, command: Sequence[str], goal: Sequence[str], aside: Path, work: Path) -> None:
-        python = aside / "bin" / "python"
-        arguments: list[str | Path] = ["pip", *command, "--python", python, "--color=never", *goal]
-        arguments += flags_for_uv(self.lock.options)
-        if self.lock.as_of:  # holds what sdists are built with to the date as well
-            arguments.append(f"--exclude-newer={self.lock.as_of}")
-            arguments += [f"--exclude-newer-package={each}=false" for each in self.lock.undated]
-        done = run_uv([*arguments, "--offline"], cwd=work, keep_open=(self.held,))
-        if done.code == 0 or done.disk_full:
-            online = done
-        else:
-            self.notify("Downloading packages")
-            online = run_uv(arguments, cwd=work, show=self.show_progress, keep_open=(self.held,))
-        if online.code != 0:
-            raise self._error("the packages of the environment cannot be installed", online, aside, work)
-
-    def _error(self, what: str, done: Finished, *hidden: Path) -> BisError:
-        if done.disk_full:
-            return HomeError(
-                "the disk is full", hint="Free some space; `bis env prune` removes unused environments."
-            )
-        hint = "Run again: what was downloaded is kept."
-        if "Failed to build" in done.errors:
-            hint = "A package could not be built from its source: declare another version, or the Python of its time."
-        if done.unreachable:
-            hint = "The package index cannot be reached. Check the network and the proxy, and run again."
-        reasons = cleaned(done.errors, {str(path): "" for path in hidden}) or "uv has said why above"
-        return BuildError(f"{what}:\n{reasons}", hint=hint)
+            Installation(
+                self.lock,
+                python=aside / "bin" / "python",
+                work=Path(name),
+                directory=self.directory,
+                home=self.home,
+                notify=self.notify,
+                show_progress=self.show_progress,
+                held=self.held,
+            ).install()
 
 
 def _protect(prefix: Path) -> None:

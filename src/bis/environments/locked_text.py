@@ -27,7 +27,7 @@ class LockedText:
 def take_apart(text: str) -> LockedText:
     """Sort the requirements of a text that ``uv pip compile`` or ``uv export`` wrote."""
     hashed, unhashed, local = [], [], []
-    for block in _blocks(text):
+    for block in blocks(text):
         if _LOCAL.match(block):
             local.append(block.strip())
         elif "--hash=" in block:
@@ -37,7 +37,7 @@ def take_apart(text: str) -> LockedText:
     return LockedText("".join(hashed), "".join(unhashed), tuple(local))
 
 
-def _blocks(text: str) -> Iterator[str]:
+def blocks(text: str) -> Iterator[str]:
     """Give each requirement with its lines of hashes; comments and options are left out."""
     block = ""
     for line in text.splitlines():

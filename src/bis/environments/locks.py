@@ -133,6 +133,11 @@ def platform_tag() -> str:
     return f"{system}-{machine}-{libc or 'musl'}"
 
 
+def same_platform(tag: str) -> bool:
+    """Whether a lock for ``tag`` is for this system and architecture; its C library may be another version."""
+    return tag.split("-")[:2] == platform_tag().split("-")[:2]
+
+
 def key_of(spec: EnvironmentSpec, as_of: AsOf, local_digests: Mapping[str, str]) -> str:
     """Return the key under which the lock of a spec is kept: a hash over all that it is resolved from."""
     resolved_from = [
