@@ -205,15 +205,23 @@ def _pairs(values: list[Any]) -> list[tuple[Any, Any]]:
     return list(zip(values[::2], values[1::2], strict=True))
 
 
-def _call(called: Any, arguments: list[Any]) -> Node:
+def _call(called: Any, arguments: list[Any]) -> Any:
+    """What a call comes to: plain bytes and sets (as protocols below 3 and 4 write them), else a node."""
+    if _is_global(called, "_codecs encode") and len(arguments) == 2 and arguments[1] == "latin1":
+        return str(arguments[0]).encode("latin1")
+    if _is_global(called, *_SETS) and len(arguments) <= 1 and _has_members(arguments):
+        return Node("set", items=[member for argument in arguments for member in argument.items])
     node = Node("call", items=[called, *arguments])
     if _is_global(called, *_FROM_BUFFER):
         _settle_buffer(node)
-    elif _is_global(called, "_codecs encode") and len(arguments) == 2 and arguments[1] == "latin1":
-        return Node("bytes", items=[str(arguments[0]).encode("latin1")])  # bytes, in protocols 0 to 2
     return node
 
 
+def _has_members(arguments: list[Any]) -> bool:
+    return all(isinstance(each, Node) and each.kind in ("list", "tuple", "set") for each in arguments)
+
+
+_SETS = ("builtins set", "__builtin__ set", "builtins frozenset", "__builtin__ frozenset")
 _RECONSTRUCT = ("numpy.core.multiarray _reconstruct", "numpy._core.multiarray _reconstruct")
 _FROM_BUFFER = ("numpy.core.numeric _frombuffer", "numpy._core.numeric _frombuffer")
 _SCALAR = ("numpy.core.multiarray scalar", "numpy._core.multiarray scalar")
@@ -231,7 +239,7 @@ def _settle_array(node: Node) -> None:
     if not (isinstance(state, Node) and len(state.items) == 5):
         return
     _, shape, dtype, fortran, content = state.items
-    data, kind = plain_bytes(content), dtype_of(dtype)
+    data, kind = _plain_bytes(content), dtype_of(dtype)
     if data is not None and kind is not None:
         node.elements = Elements(kind, tuple(shape.items), bool(fortran), data)
         node.kind, node.name, node.items, node.state = "array", "numpy", node.items[1:2], []
@@ -242,19 +250,14 @@ def _settle_buffer(node: Node) -> None:
     if len(node.items) != 5:
         return
     _, content, dtype, shape, order = node.items
-    data, kind = plain_bytes(content), dtype_of(dtype)
+    data, kind = _plain_bytes(content), dtype_of(dtype)
     if data is not None and kind is not None:
         node.elements = Elements(kind, tuple(shape.items), order == "F", data)
         node.kind, node.name, node.items = "array", "numpy", []
 
 
-def plain_bytes(value: Any) -> bytes | None:
-    """The value as bytes, when it is bytes in one of their forms."""
-    if isinstance(value, (bytes, bytearray)):
-        return bytes(value)
-    if isinstance(value, Node) and value.kind == "bytes":
-        return bytes(value.items[0])
-    return None
+def _plain_bytes(value: Any) -> bytes | None:
+    return bytes(value) if isinstance(value, (bytes, bytearray)) else None
 
 
 def dtype_of(value: Any) -> str | None:
@@ -274,7 +277,7 @@ def number_of(node: Node) -> tuple[str, bytes] | None:
     """Type and bytes of a NumPy scalar; None when the node is none."""
     if node.kind != "call" or len(node.items) != 3 or not _is_global(node.items[0], *_SCALAR):
         return None
-    kind, data = dtype_of(node.items[1]), plain_bytes(node.items[2])
+    kind, data = dtype_of(node.items[1]), _plain_bytes(node.items[2])
     return None if kind is None or data is None else (kind, data)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bis.repeat.comparison.archives import unpack
 from bis.repeat.comparison.arrays import Elements, compare_elements
 from bis.repeat.comparison.documents import is_number
-from bis.repeat.comparison.pickle_state import Node, PickleError, number_of, plain_bytes, read_pickles
+from bis.repeat.comparison.pickle_state import Node, PickleError, number_of, read_pickles
 from bis.repeat.comparison.tally import Tally, short
 from bis.repeat.comparison.volatile import field_reason
 
@@ -59,8 +59,7 @@ class _Walk:
             if not self._context.same_text(one, other):
                 self.tally.differ(f"{place}: {short(one)} and {short(other)}")
         elif isinstance(one, Node) or isinstance(other, Node):
-            if plain_bytes(one) is None or plain_bytes(one) != plain_bytes(other):
-                self.tally.differ(f"{place}: {_name(one)} and {_name(other)}")
+            self.tally.differ(f"{place}: {_name(one)} and {_name(other)}")
         elif type(one) is not type(other) or one != other:
             self.tally.differ(f"{place}: {short(one)} and {short(other)}")
 
@@ -74,7 +73,7 @@ class _Walk:
         else:
             self._state(place, one, other)
             self._mapping(place, one, other)
-            if one.kind == "set" or (one.kind == "call" and _is_set(one)):
+            if one.kind == "set":
                 self._unordered(place, one, other)
             else:
                 self._sequence(place, one.items, other.items, "items")
@@ -111,37 +110,19 @@ class _Walk:
                 self._pending.append((inner, ones[key], others[key]))
 
     def _unordered(self, place: str, one: Node, other: Node) -> None:
-        ones, others = sorted(_members(one), key=repr_of), sorted(_members(other), key=repr_of)
+        ones, others = sorted(one.items, key=repr_of), sorted(other.items, key=repr_of)
         self._sequence(place, ones, others, "members")
 
 
-def _is_set(node: Node) -> bool:
-    """Whether the call makes a set: in protocols below 4 sets are ``set([...])``."""
-    called = node.items[0]
-    return isinstance(called, Node) and called.name in (
-        "builtins set",
-        "builtins frozenset",
-        "__builtin__ set",
-        "__builtin__ frozenset",
-    )
-
-
-def _members(node: Node) -> list[Any]:
-    if node.kind == "set":
-        return node.items
-    return [member for argument in node.items[1:] for member in getattr(argument, "items", [argument])]
-
-
 def _by_key(node: Node) -> dict[Any, Any]:
-    """Values by key; a key that is an object stands under its description. Later ones win, as in a dict."""
-    return {
-        repr_of(key)
-        if isinstance(key, Node)
-        else (type(key).__name__, key)
-        if isinstance(key, bool)
-        else key: value
-        for key, value in node.pairs
-    }
+    """Values by key, the last of each; a key that is an object stands under its description."""
+    return {_plain_key(key): value for key, value in node.pairs}
+
+
+def _plain_key(key: Any) -> Any:
+    if isinstance(key, str):
+        return key
+    return key if isinstance(key, int) and not isinstance(key, bool) else repr_of(key)
 
 
 def _key_text(key: Any) -> str:

@@ -132,7 +132,8 @@ def _unfilter(kind: int, row: bytes, above: bytes, channels: int) -> bytes:
     out = bytearray(row)
     if kind == 1:  # each byte adds to the one a pixel before
         for channel in range(channels):
-            out[channel::channels] = bytes(accumulate(list(row[channel::channels]), _add))
+            values: Iterator[int] = accumulate(row[channel::channels], _add)  # type: ignore[arg-type]
+            out[channel::channels] = bytes(values)
     elif kind == 2:
         out[:] = bytes((a + b) & 255 for a, b in zip(row, above, strict=True))
     elif kind == 3:
