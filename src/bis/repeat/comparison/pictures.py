@@ -9,7 +9,6 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from bis.repeat.comparison.archives import MOST_BYTES
@@ -130,10 +129,9 @@ def _unfilter(kind: int, row: bytes, above: bytes, channels: int) -> bytes:
     if kind == 0:
         return row
     out = bytearray(row)
-    if kind == 1:  # each byte adds to the one a pixel before
-        for channel in range(channels):
-            values: Iterator[int] = accumulate(row[channel::channels], _add)  # type: ignore[arg-type]
-            out[channel::channels] = bytes(values)
+    if kind == 1:
+        for i in range(channels, len(out)):
+            out[i] = (out[i] + out[i - channels]) & 255
     elif kind == 2:
         out[:] = bytes((a + b) & 255 for a, b in zip(row, above, strict=True))
     elif kind == 3:
@@ -143,10 +141,6 @@ def _unfilter(kind: int, row: bytes, above: bytes, channels: int) -> bytes:
     else:
         _unfilter_paeth(out, above, channels)
     return bytes(out)
-
-
-def _add(first: int, second: int) -> int:
-    return (first + second) & 255
 
 
 def _unfilter_paeth(out: bytearray, above: bytes, channels: int) -> None:
