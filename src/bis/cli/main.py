@@ -34,12 +34,19 @@ INTERRUPTED = 130
 
 _MODULES = {
     "run": "run",
+    "execute": "execute",
     "check": "inspect",
     "describe": "inspect",
     "init": "init",
     "list": "runs",
     "show": "runs",
     "logs": "runs",
+    "rerun": "repeat",
+    "verify": "repeat",
+    "diff": "repeat",
+    "export": "capsule",
+    "import": "capsule",
+    "gc": "gc",
     "env": "environments",
     "completion": "completion",
 }

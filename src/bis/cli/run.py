@@ -50,20 +50,7 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
     what.add_argument(
         "--env-file", metavar="FILE", help="set the variables of this dotenv file for the command"
     )
-    place = parser.add_argument_group("how it is recorded")
-    place.add_argument(
-        "--experiment-name", metavar="NAME", help="experiment, made when absent (MLFLOW_EXPERIMENT_NAME)"
-    )
-    place.add_argument("--experiment-id", metavar="ID", help="experiment by id (MLFLOW_EXPERIMENT_ID)")
-    place.add_argument("--run-name", metavar="NAME", help="the run's name (default: a random one)")
-    place.add_argument("--run-id", metavar="ID", help="go on with this run instead of a new one")
-    place.add_argument(
-        "--set-tag",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="a tag on the run; repeat for more",
-    )
+    add_place_options(parser)
     add_level_options(parser)
     where = parser.add_argument_group("environment and backend")
     where.add_argument(
@@ -104,6 +91,24 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
     show.add_argument("-q", "--quiet", action="store_true", help="show the script's output alone")
 
 
+def add_place_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where a run is recorded, and under which name."""
+    place = parser.add_argument_group("how it is recorded")
+    place.add_argument(
+        "--experiment-name", metavar="NAME", help="experiment, made when absent (MLFLOW_EXPERIMENT_NAME)"
+    )
+    place.add_argument("--experiment-id", metavar="ID", help="experiment by id (MLFLOW_EXPERIMENT_ID)")
+    place.add_argument("--run-name", metavar="NAME", help="the run's name (default: a random one)")
+    place.add_argument("--run-id", metavar="ID", help="go on with this run instead of a new one")
+    place.add_argument(
+        "--set-tag",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="a tag on the run; repeat for more",
+    )
+
+
 def add_level_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how much of a run is held."""
     held = parser.add_argument_group("what is held")
@@ -126,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         return _print_plan(options, args)
     from bis.cli.style import Style, notifier, print_json
-    from bis.cli.summary import print_opening, print_summary, result_document
+    from bis.cli.summary import print_opening, print_summary, repeat_command, result_document
     from bis.execution import Streams
     from bis.runs import start
 
@@ -143,8 +148,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(result_document(finished))
     elif shown:
-        print_summary(finished, options, style)
-    return _exit_status(finished.result.record)
+        print_summary(finished, style, again=repeat_command(options, finished.prepared))
+    return exit_status(finished.result.record)
 
 
 def read_options(args: argparse.Namespace) -> RunOptions:
@@ -166,7 +171,7 @@ def read_options(args: argparse.Namespace) -> RunOptions:
         storage_dir=args.storage_dir,
         run_id=args.run_id,
         run_name=args.run_name,
-        tags=_read_tags(args.set_tag),
+        tags=read_pairs("--set-tag", args.set_tag),
         env_file=args.env_file,
         timeout_s=None if args.timeout is None else read_seconds(args.timeout),
         as_of=args.as_of,
@@ -203,14 +208,15 @@ def read_seconds(text: str) -> float:
     return seconds
 
 
-def _read_tags(pairs: Iterable[str]) -> dict[str, str]:
-    tags: dict[str, str] = {}
+def read_pairs(option: str, pairs: Iterable[str]) -> dict[str, str]:
+    """``KEY=VALUE`` words of an option, split at the first ``=``; raises UsageError."""
+    found: dict[str, str] = {}
     for pair in pairs:
         key, separator, value = pair.partition("=")
         if not separator or not key:
-            raise UsageError(f"--set-tag {pair!r} is not KEY=VALUE")
-        tags[key] = value
-    return tags
+            raise UsageError(f"{option} {pair!r} is not KEY=VALUE")
+        found[key] = value
+    return found
 
 
 def _print_plan(options: RunOptions, args: argparse.Namespace) -> int:
@@ -232,7 +238,8 @@ def _print_plan(options: RunOptions, args: argparse.Namespace) -> int:
     return 0
 
 
-def _exit_status(record: Record) -> int:
+def exit_status(record: Record) -> int:
+    """0 when the command ended well, 1 when it did not, 130 when it was interrupted."""
     if record.stopped_by not in (None, "timeout"):
         return INTERRUPTED
     return FINISHED if record.exit_code == 0 and record.stopped_by is None else FAILED

@@ -7,13 +7,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from bis.cli.parser import command
-from bis.errors import RunNotFoundError, UsageError, did_you_mean
+from bis.cli.stores import find_run, open_store
+from bis.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import argparse
 
     from bis.home import Home
-    from bis.tracking import Run, RunSummary, Store
+    from bis.tracking import RunSummary, Store
 
 _RUN_HELP = "a run's id, the beginning of one, or 'latest'"
 
@@ -62,7 +63,7 @@ def list_runs(args: argparse.Namespace) -> int:
     """Print one line a run."""
     from bis.cli.style import Style, print_json, table
 
-    _, store = _open()
+    _, store = open_store()
     count = int(args.max) if args.max.isdecimal() else 0
     if count < 1:
         raise UsageError(f"--max {args.max!r} is not a number of runs")
@@ -84,8 +85,8 @@ def show(args: argparse.Namespace) -> int:
     from bis.cli.show import run_document, run_page
     from bis.cli.style import Style, print_json
 
-    _, store = _open()
-    run = _find(store, args.run)
+    _, store = open_store()
+    run = find_run(store, args.run)
     if args.json:
         print_json(run_document(store, run))
     else:
@@ -97,8 +98,8 @@ def show_log(args: argparse.Namespace) -> int:
     """Print a run's output: the live log of one that runs, else the one among its artifacts."""
     from bis.liveness import LOG, live_directory
 
-    home, store = _open()
-    run = _find(store, args.run)
+    home, store = open_store()
+    run = find_run(store, args.run)
     data: bytes | None
     if live_directory(home, run.info.run_id) is not None:
         data = _read_live(home, run.info.run_id, follow=args.follow and not args.json)
@@ -138,36 +139,6 @@ def _read_live(home: Home, run_id: str, *, follow: bool) -> bytes:
                     time.sleep(0.2)
     except FileNotFoundError:  # it has not started to write
         return b""
-
-
-def _open() -> tuple[Home, Store]:
-    from bis.cli.style import notifier
-    from bis.home import Home
-    from bis.liveness import sweep
-    from bis.tracking import open_callers_store
-
-    home = Home.locate()
-    home.ensure()
-    sweep(home, notify=notifier())
-    return home, open_callers_store(home, notify=notifier())
-
-
-def _find(store: Store, word: str) -> Run:
-    """The run that a word names: its id, the beginning of one, or ``latest``. Raises RunNotFoundError."""
-    if word == "latest":
-        recent = store.recent_runs(1)
-        if not recent:
-            raise RunNotFoundError("there are no runs yet", hint="Make one:  bis run URI")
-        return store.run(recent[0].info.run_id)
-    found = store.find_runs(word)
-    if not found:
-        raise RunNotFoundError(f"there is no run {word!r}", hint="See those that there are:  bis list")
-    if len(found) > 1:
-        raise RunNotFoundError(
-            f"{word!r} is the beginning of {len(found)} runs or more",
-            hint="Write more of it: " + ", ".join(info.run_id[: len(word) + 4] for info in found[:5]),
-        )
-    return store.run(found[0].run_id)
 
 
 def _experiment_id(store: Store, name: str | None) -> str | None:

@@ -27,8 +27,8 @@ def print_opening(prepared: Prepared, style: Style) -> None:
     print(f"{style.strong(title)}\n{fields(pairs, style)}\n", file=sys.stderr, flush=True)
 
 
-def print_summary(finished: ProjectRun, options: RunOptions, style: Style) -> None:
-    """How it ended, what came out, what pins it, and how to repeat it, on standard error."""
+def print_summary(finished: ProjectRun, style: Style, *, again: str = "") -> None:
+    """How it ended, what came out, what pins it, and the command that repeats it, on standard error."""
     outcome = finished.result
     info, record = outcome.run.info, outcome.record
     title = f"{style.status(info.status.value)} in {duration(record.duration_s)}{_ending_words(finished)}"
@@ -42,7 +42,7 @@ def print_summary(finished: ProjectRun, options: RunOptions, style: Style) -> No
         ("metrics", metrics),
         ("pinned", "\n".join(pinned_words(finished.prepared))),
         ("not pinned", "\n".join(unpinned_words(finished.prepared))),
-        ("again", repeat_command(options, finished.prepared)),
+        ("again", again),
         ("more", f"bis show {info.run_id[:8]}"),
     ]
     shown = fields([pair for pair in pairs if pair[1]], style, prose=_PROSE)
@@ -161,9 +161,13 @@ def repeat_command(options: RunOptions, prepared: Prepared) -> str:
         "--env-manager": options.env_manager,
         "--as-of": options.as_of,
         "--env-file": options.env_file,
+        "--seed": str(plan.seed) if plan.seed else None,
+        "--level": None if plan.level == "seed" else plan.level,
     }
     for option, text in given.items():
         words += [option, text] if text else []
+    for name in options.keep_env:
+        words += ["--keep-env", name]
     for key, value in plan.parameters.items():
         words += ["-P", f"{key}={value}"]
     return _shorten(shlex.join(words), 1000)

@@ -6,7 +6,7 @@ JSON document; its digest is the identity of the run.
 
 from __future__ import annotations
 
-from bis.plans.again import prepare_again, with_parameters
+from bis.plans.again import prepare_again, with_level, with_parameters
 from bis.plans.levels import LEVELS, Level
 from bis.plans.plan import Plan, PlannedSource
 from bis.plans.prepare import Prepared, Request, detect_environment, prepare
@@ -28,5 +28,6 @@ __all__ = [
     "prepare_again",
     "read_level",
     "read_seed",
+    "with_level",
     "with_parameters",
 ]

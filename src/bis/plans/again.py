@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 from bis import projects
 from bis.errors import SourceError, UsageError
 from bis.plans.inputs import found_here, inside
+from bis.plans.levels import variables_of
 from bis.plans.prepare import Prepared
+from bis.plans.variables import core_count
 from bis.sources import Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from bis.plans.levels import Level
     from bis.plans.plan import Plan
 
 
@@ -94,3 +97,11 @@ def _check_secrets(plan: Plan, given: Mapping[str, str]) -> None:
             f"this plan was made with the variables {', '.join(missing)} of an --env-file, which it does not hold",
             hint="Give them again: --env-file FILE",
         )
+
+
+def with_level(plan: Plan, level: Level) -> Plan:
+    """``plan`` at another level of determinism, with the variables that this level sets on this machine."""
+    before = variables_of(plan.level, plan.seed, core_count())
+    kept = {name: value for name, value in plan.variables.items() if name not in before}
+    after = variables_of(level, plan.seed, core_count())
+    return replace(plan, level=level, variables={**kept, **after})

@@ -27,8 +27,10 @@ def found_here(plan: Plan, root: Path, given: Mapping[str, str]) -> dict[str, st
     """The absolute path of each local input for an execution in ``root``, where the plan's tree was restored.
 
     An input is what the caller has ``given`` (parameter to path), else the file of the tree, else what lies at the
-    path that the plan has. Raises UsageError for one that is nowhere, or that is given and no path parameter.
+    path that the plan has. Raises UsageError for one that is nowhere, or that is given and no path parameter;
+    names that are absolute paths are of files that a run read by itself, and not looked at.
     """
+    given = {name: path for name, path in given.items() if not name.startswith("/")}
     known = {**plan.local, **plan.downloads}
     for name in given:
         if name not in known:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from bis.plans.levels import TABLE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -28,6 +30,7 @@ _NAMES = frozenset(
         "NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "FLAX_USE_FLAX_RNG",
     }
 )  # fmt: skip
+_NAMES |= {held.name for held in TABLE}
 _PREFIXES = ("LC_", "OMP_", "MKL_", "KMP_", "NCCL_ALGO", "NCCL_PROTO", "JAX_")
 
 
@@ -37,8 +40,14 @@ def decides(name: str) -> bool:
 
 
 def recorded_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables of ``environ`` that are known to decide results, sorted by name."""
-    return {name: environ[name] for name in sorted(environ) if decides(name)}
+    """The variables of ``environ`` that are known to decide results, sorted by name.
+
+    ``PYTHONHASHSEED=random`` is as good as none.
+    """
+    found = {name: environ[name] for name in sorted(environ) if decides(name)}
+    if found.get("PYTHONHASHSEED") == "random":
+        del found["PYTHONHASHSEED"]
+    return found
 
 
 def core_count() -> int:

@@ -46,6 +46,11 @@ def restore(
     return tuple(file for file in pointers if not _put_back(file, directory, originals))
 
 
+def has_snapshot(tree: str, home: Home) -> bool:
+    """Whether the snapshot can be restored from the home's own store."""
+    return home.snapshots.exists() and _is_tree(ObjectStore.open(home), tree)
+
+
 def _is_tree(store: ObjectStore, tree: str) -> bool:
     if not re.fullmatch(r"[0-9a-f]{40}", tree):
         return False

@@ -1,0 +1,318 @@
+"""``bis rerun``, ``bis verify`` and ``bis diff``: a run executed again, and two runs held against each other."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from bis.cli.parser import command
+from bis.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+    from bis.plans import Level
+    from bis.repeat.causes import Cause
+    from bis.repeat.comparison import Comparison, Tolerance
+    from bis.repeat.recorded import RecordedRun
+    from bis.repeat.rerun import RerunOptions
+
+_RUN_HELP = "a run's id, the beginning of one, or 'latest'"
+
+_RERUN = """\
+Execute the plan of a past run again, in its source, its environment and with its
+seed, and say whether the result is the same and, if not, why.
+Exit status: 0 the same (or close within a tolerance you state), 1 it differs,
+2 wrong use, 3 the run cannot be executed again."""
+
+_VERIFY = """\
+Execute a run again several times. What differs between the rounds is not
+deterministic. The verdict is kept with the run.
+Exit status: as for bis rerun, and 4 when the result is not deterministic."""
+
+_DIFF = """\
+What differs between two runs: the causes first (source, parameters, inputs,
+packages, interpreter, host, seed), then the results.
+Exit status: 0 the same results, 1 different ones."""
+
+
+def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add ``rerun``, ``verify`` and ``diff``."""
+    again = command(
+        commands,
+        "rerun",
+        rerun,
+        help="execute a run again and compare",
+        description=_RERUN,
+        example="  bis rerun latest\n  bis rerun 3fa9 -P num_epochs=40",
+    )
+    again.add_argument(
+        "run", metavar="RUN", nargs="?", default="latest", help=_RUN_HELP + " (default: latest)"
+    )
+    again.add_argument(
+        "-P",
+        "--param-list",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="the same run with a change",
+    )
+    again.add_argument("--keep", action="store_true", help="keep the directory in which it runs")
+    _add_common(again)
+    verifying = command(
+        commands,
+        "verify",
+        verify,
+        help="execute a run again several times and keep the verdict",
+        description=_VERIFY,
+        example="  bis verify latest --rounds 5",
+    )
+    verifying.add_argument(
+        "run", metavar="RUN", nargs="?", default="latest", help=_RUN_HELP + " (default: latest)"
+    )
+    verifying.add_argument("--rounds", metavar="N", default="1", help="how many times (default: 1)")
+    verifying.add_argument(
+        "--strict", action="store_true", help="at the level 'strict', whatever the run had"
+    )
+    _add_common(verifying)
+    differing = command(
+        commands,
+        "diff",
+        diff,
+        help="what differs between two runs, causes first",
+        description=_DIFF,
+        example="  bis diff 3fa9 latest",
+    )
+    differing.add_argument("first", metavar="RUN", help=_RUN_HELP)
+    differing.add_argument("second", metavar="RUN", help="another run")
+    _add_comparison(differing)
+
+
+def rerun(args: argparse.Namespace) -> int:
+    """Execute a run again; the exit status says how the results compare."""
+    from bis.cli.run import read_parameters
+    from bis.cli.stores import find_run, open_store
+    from bis.cli.style import Style, notifier
+    from bis.cli.summary import print_opening
+    from bis.repeat.recorded import RecordedRun
+    from bis.repeat.rerun import rerun as execute_again
+
+    home, store = open_store()
+    notify, style = notifier(quiet=args.quiet), Style(sys.stderr)
+    with RecordedRun.load(store, find_run(store, args.run).info.run_id) as original:
+        options = _read_options(args, read_parameters(args.param_list))
+        repetition = execute_again(
+            original,
+            options,
+            store=store,
+            home=home,
+            notify=notify,
+            streams=_streams(),
+            show_progress=style.on and not args.quiet,
+            announce=lambda prepared: None if args.quiet else print_opening(prepared, style),
+        )
+        if repetition.directory is not None:
+            notify(f"it ran in {repetition.directory}")
+        with repetition.repeated as repeated:
+            _print(args, original, repeated, repetition.comparison, list(repetition.changed_inputs))
+    return repetition.comparison.exit_status
+
+
+def verify(args: argparse.Namespace) -> int:
+    """Execute a run again, several times."""
+    from bis.cli.stores import find_run, open_store
+    from bis.cli.style import notifier
+    from bis.repeat.recorded import RecordedRun
+    from bis.repeat.verify import verify as execute_rounds
+
+    rounds = int(args.rounds) if args.rounds.isdecimal() else 0
+    if rounds < 1:
+        raise UsageError(f"--rounds {args.rounds!r} is not a number of rounds")
+    home, store = open_store()
+    notify = notifier(quiet=args.quiet)
+    with RecordedRun.load(store, find_run(store, args.run).info.run_id) as original:
+        verification = execute_rounds(
+            original,
+            rounds,
+            _read_options(args, {}, level="strict" if args.strict else None),
+            store=store,
+            home=home,
+            notify=notify,
+            streams=_silent(),
+            on_round=lambda number, run: notify(f"round {number} of {rounds}: {_round_words(run)}"),
+        )
+        last = verification.rounds[-1]
+        _print(
+            args, original, last, verification.comparison, list(verification.changed_inputs), rounds=rounds
+        )
+        for each in verification.rounds:
+            each.close()
+    return verification.verdict.exit_status
+
+
+def diff(args: argparse.Namespace) -> int:
+    """Hold two runs against each other."""
+    from bis.cli.stores import find_run, open_store
+    from bis.repeat.comparison import compare_runs
+    from bis.repeat.recorded import RecordedRun
+
+    _, store = open_store()
+    with (
+        RecordedRun.load(store, find_run(store, args.first).info.run_id) as first,
+        RecordedRun.load(store, find_run(store, args.second).info.run_id) as second,
+    ):
+        comparison = compare_runs(first, second, _tolerance(args))
+        _print(args, first, second, comparison, [])
+    return comparison.exit_status
+
+
+def _add_common(parser: Any) -> None:
+    parser.add_argument(
+        "--input",
+        metavar="NAME=PATH",
+        action="append",
+        default=[],
+        help="where an input lies now; repeat for more",
+    )
+    parser.add_argument(
+        "--allow-changed-inputs", action="store_true", help="run although an input has changed"
+    )
+    parser.add_argument("--env-file", metavar="FILE", help="the secrets that the run had from its --env-file")
+    parser.add_argument("--timeout", metavar="SECONDS", help="end the run after this time")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no notes on the way")
+    _add_comparison(parser)
+
+
+def _add_comparison(parser: Any) -> None:
+    for name, what in (("--rtol", "relative"), ("--atol", "absolute")):
+        parser.add_argument(
+            name,
+            metavar="[METRIC=]X",
+            action="append",
+            default=[],
+            help=f"largest {what} error that is close enough",
+        )
+    parser.add_argument("--report", metavar="FILE", help="write an HTML page that explains it")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _read_options(
+    args: argparse.Namespace, parameters: dict[str, str], level: Level | None = None
+) -> RerunOptions:
+    from bis.cli.run import read_pairs, read_seconds
+    from bis.repeat.rerun import RerunOptions
+
+    return RerunOptions(
+        parameters=parameters,
+        inputs=read_pairs("--input", args.input),
+        allow_changed_inputs=args.allow_changed_inputs,
+        keep=getattr(args, "keep", False),
+        env_file=args.env_file,
+        timeout_s=None if args.timeout is None else read_seconds(args.timeout),
+        tolerance=_tolerance(args),
+        level=level,
+    )
+
+
+def _tolerance(args: argparse.Namespace) -> Tolerance:
+    from bis.repeat.comparison import Tolerance
+
+    return Tolerance.read(args.rtol, args.atol)
+
+
+def _streams() -> Any:
+    """The script's output goes to standard error: standard output is for the verdict."""
+    from bis.execution import Streams
+
+    return Streams.on_stderr()
+
+
+def _silent() -> Any:
+    from bis.execution import Streams
+
+    return Streams(None, None)
+
+
+def _round_words(run: RecordedRun) -> str:
+    from bis.cli.style import number
+
+    metrics = ", ".join(f"{metric.key} {number(metric.value)}" for metric in run.run.metrics[:3])
+    return run.run.info.status.value.lower() + (f", {metrics}" if metrics else "")
+
+
+def _print(
+    args: argparse.Namespace,
+    first: RecordedRun,
+    second: RecordedRun,
+    comparison: Comparison,
+    changed_inputs: list[str],
+    *,
+    rounds: int = 1,
+) -> None:
+    from pathlib import Path
+
+    from bis.cli.style import Style, print_json
+    from bis.home import Home
+    from bis.repeat.causes import causes
+
+    found = causes(first, second, comparison=comparison, home=Home.locate())
+    if args.report:
+        from bis.repeat.report import report_html
+
+        Path(args.report).write_text(report_html(comparison, found), encoding="utf-8")
+    if args.json:
+        document = comparison.to_dict()
+        document["causes"] = [cause.to_dict() for cause in found]
+        print_json({**document, "changed_inputs": changed_inputs, "rounds": rounds})
+        return
+    style = Style(sys.stdout)
+    print(_page(first, second, comparison, found, changed_inputs, rounds, style))
+
+
+def _page(
+    first: RecordedRun,
+    second: RecordedRun,
+    comparison: Comparison,
+    found: Iterable[Cause],
+    changed_inputs: list[str],
+    rounds: int,
+    style: Any,
+) -> str:
+    from bis.cli.style import fields
+
+    verdict = comparison.verdict.name
+    mark = style.good if comparison.exit_status == 0 else style.bad
+    words = (
+        f"{first.run_id[:8]} and {second.run_id[:8]}"
+        if rounds == 1
+        else f"{first.run_id[:8]}, {rounds} rounds"
+    )
+    compared = ", ".join(
+        f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in comparison.compared.items()
+    )
+    pairs = [
+        ("compared", compared),
+        ("causes", "\n".join(str(cause) for cause in found)),
+        ("inputs", "\n".join(changed_inputs)),
+        ("differs", "\n".join(_difference_line(each) for each in comparison.counted[:30])),
+        ("not counted", "\n".join(_difference_line(each) for each in comparison.not_counted[:10])),
+        ("notes", "\n".join(comparison.notes)),
+    ]
+    return f"{mark(verdict)}  {words}\n{fields([pair for pair in pairs if pair[1]], style)}"
+
+
+def _difference_line(difference: Any) -> str:
+    line = f"{difference.kind} {difference.name}"
+    if difference.first is not None or difference.second is not None:
+        line += f": {_shown(difference.first)} → {_shown(difference.second)}"
+    if difference.absolute is not None:
+        line += f" (error {difference.absolute:.3g})"
+    if difference.reason:
+        line += f": {difference.reason}"
+    return line if difference.verdict.name in ("DIFFERENT",) else f"{line} [{difference.verdict.name}]"
+
+
+def _shown(value: Any) -> str:
+    text = f"{value:.10g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 80 else text[:79] + "…"

@@ -1,0 +1,185 @@
+"""Executes the plan of a recorded run again, and holds the two results against each other."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bis import runs
+from bis.errors import (
+    BuildError,
+    InterpreterNotFoundError,
+    NotRepeatableError,
+    ResolutionError,
+    SourceError,
+)
+from bis.plans import with_level, with_parameters
+from bis.repeat.comparison import Tolerance, compare_runs
+from bis.repeat.inputs import check_inputs
+from bis.repeat.recorded import RecordedRun
+from bis.sources import packs, restore
+from bis.sources.restoring import has_snapshot
+from bis.tracking import tags
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from bis.execution import Streams
+    from bis.home import Home
+    from bis.plans import Level, Plan, Prepared
+    from bis.repeat.comparison import Comparison
+    from bis.tracking import Store
+
+SOURCE_PACK = "bis/source.zip"
+"""The artifact that holds the snapshot of a run, where the store that keeps the run is not the home's own."""
+
+_GONE = (SourceError, InterpreterNotFoundError, ResolutionError, BuildError)
+"""What means that a run cannot be executed again, and not that the user was wrong."""
+
+
+@dataclass(frozen=True)
+class RerunOptions:
+    """How to execute a run again."""
+
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """Other values of some parameters: the same run with a change."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Where inputs lie now: name of a path parameter, or recorded path, to path."""
+    allow_changed_inputs: bool = False
+    keep: bool = False
+    """Keep the directory in which it ran."""
+    env_file: str | None = None
+    timeout_s: float | None = None
+    tolerance: Tolerance = field(default_factory=Tolerance)
+    level: Level | None = None
+    """Another level of determinism than the run had."""
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """A run, the run that repeated it, and how they compare."""
+
+    original: RecordedRun
+    repeated: RecordedRun
+    comparison: Comparison
+    directory: Path | None
+    """Where it ran, when that was kept."""
+    changed_inputs: tuple[str, ...]
+
+
+def rerun(
+    original: RecordedRun,
+    options: RerunOptions,
+    *,
+    store: Store,
+    home: Home,
+    notify: Callable[[str], None],
+    streams: Streams | None = None,
+    show_progress: bool = False,
+    announce: Callable[[Prepared], None] = lambda _: None,
+) -> Repetition:
+    """Restore the snapshot of ``original`` into a fresh directory, execute its plan there, and compare.
+
+    Raises NotRepeatableError when the run has no plan, or its source, an input or its environment cannot be had;
+    UsageError and ParameterError for what is wrong with ``options``.
+    """
+    plan = plan_of(original)
+    changed = check_inputs(original, plan, options.inputs, allow_changed=options.allow_changed_inputs)
+    with _restored(original, plan, home, keep=options.keep) as root:
+        chosen = with_parameters(plan, options.parameters, root=root, cwd=Path.cwd())
+        if options.level is not None:
+            chosen = with_level(chosen, options.level)
+        with _gone_is_said(original):
+            run = runs.execute_plan(
+                chosen,
+                root,
+                options=runs.ExecutionOptions(
+                    experiment_id=original.run.info.experiment_id,
+                    tags={tags.RERUN_OF: original.run_id},
+                    env_file=options.env_file,
+                    timeout_s=options.timeout_s,
+                ),
+                inputs=options.inputs,
+                origin=original.run.tags.get("mlflow.source.name"),
+                notify=notify,
+                streams=streams,
+                show_progress=show_progress,
+                announce=announce,
+            )
+        repeated = RecordedRun.load(store, run.run_id)
+        comparison = compare_runs(original, repeated, options.tolerance)
+        return Repetition(original, repeated, comparison, root if options.keep else None, changed)
+
+
+def plan_of(original: RecordedRun) -> Plan:
+    """The plan of a run; raises NotRepeatableError for a run that bis did not make."""
+    plan = original.plan
+    if plan is None:
+        raise NotRepeatableError(
+            f"run {original.run_id[:8]} has no plan: bis did not make it, and nobody wrote down what was executed",
+            hint=f"It can be compared: bis diff {original.run_id[:8]} RUN. To have it repeat, run it with bis.",
+        )
+    return plan
+
+
+@contextlib.contextmanager
+def _restored(original: RecordedRun, plan: Plan, home: Home, *, keep: bool) -> Iterator[Path]:
+    """The snapshot in a fresh directory, which is removed afterwards unless it is to be kept."""
+    home.ensure(home.reruns)
+    root = home.reruns / f"{original.run_id[:12]}-{os.urandom(4).hex()}"
+    try:
+        with _gone_is_said(original):
+            _restore(original, plan, root, home)
+        yield root
+    finally:
+        if not keep:
+            shutil.rmtree(root, ignore_errors=True)
+
+
+def _restore(original: RecordedRun, plan: Plan, root: Path, home: Home) -> None:
+    if plan.source.tree is None:
+        raise SourceError("its source has no snapshot, because git was missing when it ran")
+    _have_snapshot(original, plan.source.tree, home)
+    originals = _original_root(original, plan)
+    missing = restore(plan.source.tree, root, home, originals=originals)
+    if missing:
+        names = ", ".join(file.path for file in missing[:5])
+        raise SourceError(
+            f"{len(missing)} large files were recorded by hash and are not here: {names}",
+            hint="Put them back where the run had them.",
+        )
+
+
+def _have_snapshot(original: RecordedRun, tree: str, home: Home) -> None:
+    """Take the snapshot from the run's artifacts when the home has not got it."""
+    if has_snapshot(tree, home) or SOURCE_PACK not in original.own:
+        return
+    with original.own[SOURCE_PACK].open() as file:
+        found = packs.unpack(home, file)
+    if found != tree:
+        raise SourceError(
+            f"the source that is kept with the run is {found}, and not the one that ran ({tree})"
+        )
+
+
+def _original_root(original: RecordedRun, plan: Plan) -> Path | None:
+    """The top of the directory where it ran, for the large files that may still be there."""
+    if not original.directory:
+        return None
+    depth = len(Path(plan.source.subdirectory).parts)
+    directory = Path(original.directory)
+    return directory.parents[depth - 1] if depth else directory
+
+
+@contextlib.contextmanager
+def _gone_is_said(original: RecordedRun) -> Iterator[None]:
+    try:
+        yield
+    except _GONE as error:
+        raise NotRepeatableError(
+            f"run {original.run_id[:8]} cannot be executed again: {error.message}", hint=error.hint
+        ) from error
