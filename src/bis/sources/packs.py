@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 from bis.errors import SourceError
 from bis.sources import git
+from bis.sources.large_files import read_pointer
 from bis.sources.object_store import ObjectStore
 from bis.sources.objects import add_blob, list_files, read_blobs, write_tree
 from bis.sources.unpacking import MAX_MEMBERS, MAX_RATIO, MAX_UNPACKED_BYTES
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bis.home import Home
+    from bis.sources.source import LargeFile
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can say: the same tree gives the same bytes
 _RAW_NAME = b"bis name: "
 """What the comment of a member begins with whose name is no text: the name's bytes follow."""
 
-_ZIP_MODES = {"100644": stat.S_IFREG | 0o644, "100755": stat.S_IFREG | 0o755, "120000": stat.S_IFLNK | 0o777}
+_LINK = "120000"
+_ZIP_MODES = {"100644": stat.S_IFREG | 0o644, "100755": stat.S_IFREG | 0o755, _LINK: stat.S_IFLNK | 0o777}
 _GIT_MODES = {mode: name for name, mode in _ZIP_MODES.items()}
 
 
@@ -38,19 +41,24 @@ def pack(home: Home, tree: str) -> bytes:
     return target.getvalue()
 
 
-def write_pack(home: Home, tree: str, target: IO[bytes]) -> None:
+def write_pack(home: Home, tree: str, target: IO[bytes]) -> tuple[LargeFile, ...]:
     """Write the snapshot ``tree`` to ``target`` as a zip: the same bytes each time, entries in the order of the tree.
 
-    Raises SourceError when the snapshot, or an object of it, is not in the store.
+    Returns the large files, of which it has the hashes only. Raises SourceError when the snapshot, or an object of it,
+    is not in the store.
     """
     import zipfile
 
     store = ObjectStore.open(home)
     entries = list_files(store, tree)
+    large: list[LargeFile] = []
     contents = read_blobs(store.directory, [blob for _, blob, _ in entries])
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as file:
         for (mode, _, name), content in zip(entries, contents, strict=True):
             file.writestr(_member(mode, name), content, zipfile.ZIP_DEFLATED, 6)
+            if mode != _LINK and (known := read_pointer(os.fsdecode(name), content)):
+                large.append(known)
+    return tuple(large)
 
 
 def unpack(home: Home, source: bytes | IO[bytes]) -> str:

@@ -15,7 +15,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bis.errors import SourceError
 from bis.file_locks import exclusive, exclusive_if_free
 from bis.sources import git
 from bis.sources.bases import base_tree
@@ -166,15 +165,3 @@ def _drop_states(home: Home, store: ObjectStore, commits: set[str]) -> None:
         for left in home.snapshots.glob(pattern):
             if left.stat().st_mtime < time.time() - 24 * 3600:
                 shutil.rmtree(left, ignore_errors=True)
-
-
-def check_whole(home: Home, tree: str) -> None:
-    """Raise SourceError when an object of the snapshot is missing."""
-    store = ObjectStore.open(home)
-    if not _TREE.fullmatch(tree) or not store.has_tree(tree):
-        raise SourceError(f"the snapshot {tree} is not in {home.snapshots}")
-    if not _reaches_all(store, [tree]):
-        raise SourceError(
-            f"the snapshot {tree} is not whole: an object of it is missing in {home.snapshots}",
-            hint="A capsule of the run brings it back (`bis import`).",
-        )

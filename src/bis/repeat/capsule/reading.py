@@ -109,7 +109,8 @@ def _read_manifest(archive: zipfile.ZipFile, shown: str) -> Manifest:
         text = archive.read(MANIFEST)
     except KeyError:
         raise CapsuleError(
-            f"{shown} is not a capsule of bis: it has no {MANIFEST}", hint="bis export RUN FILE.zip makes one."
+            f"{shown} is not a capsule of bis: it has no {MANIFEST}",
+            hint="bis export RUN FILE.zip makes one.",
         ) from None
     return Manifest.from_json(text, shown=shown)
 

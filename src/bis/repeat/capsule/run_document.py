@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+import re
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from bis.errors import TrackingError
 from bis.repeat.capsule.layout import CapsuleError
 from bis.tracking import Dataset, DatasetInput, Metric, RunStatus, Tag
+from bis.tracking.limits import check_metric
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +51,9 @@ class RunDocument:
             end_time=info.end_time,
             params=run.params,
             tags=run.tags,
-            metrics=tuple(point for metric in run.metrics for point in _history(store, info.run_id, metric.key)),
+            metrics=tuple(
+                point for metric in run.metrics for point in _history(store, info.run_id, metric.key)
+            ),
             datasets=run.datasets,
         )
 
@@ -76,13 +81,25 @@ class RunDocument:
             document["status"] = RunStatus(document["status"])
             document["metrics"] = tuple(_read_point(point) for point in document["metrics"])
             document["datasets"] = tuple(_read_dataset(used) for used in document["datasets"])
-            return cls(**document)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CapsuleError("the run of this capsule cannot be read") from error
+            run = cls(**document)
+            _check_types(run)
+        except (ValueError, KeyError, TypeError, AttributeError, TrackingError) as error:
+            raise CapsuleError(f"the run of this capsule cannot be read: {error}") from error
+        return run
 
-    def with_tags(self, tags: dict[str, str]) -> RunDocument:
-        """The same run with other tags."""
-        return replace(self, tags=tags)
+
+def _check_types(run: RunDocument) -> None:
+    """Raise ValueError for what no run has. The id becomes the name of a directory."""
+    if not re.fullmatch(r"[0-9a-f]{32}", run.run_id):
+        raise ValueError("its id is none")
+    texts = (run.name, run.experiment, run.user_id, *run.params, *run.params.values(), *run.tags)
+    if not all(isinstance(text, str) for text in (*texts, *run.tags.values())):
+        raise ValueError("a name or value is no text")
+    times = (run.start_time, run.start_time if run.end_time is None else run.end_time)
+    if not all(isinstance(time, int) for time in times) or not run.status.is_terminated:
+        raise ValueError("its times or status are none of a run that has ended")
+    for metric in run.metrics:
+        check_metric(metric)
 
 
 def _history(store: Store, run_id: str, key: str) -> Iterator[Metric]:

@@ -1,0 +1,246 @@
+"""Takes a capsule into the home: its run into the store, its source among the snapshots. Nothing of it is executed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bis.errors import BisError, RunNotFoundError, SourceError, TrackingError
+from bis.liveness import Owner, RunningDirectory
+from bis.plans import Plan
+from bis.repeat.capsule.layout import (
+    LOCK,
+    MANIFEST,
+    PLAN,
+    RECORD,
+    RUN,
+    SOURCE,
+    CapsuleError,
+    artifact_of,
+    sha256_of,
+)
+from bis.repeat.capsule.reading import OpenCapsule, open_capsule
+from bis.repeat.capsule.run_document import RunDocument
+from bis.tracking import Param, Tag, open_store, tags
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bis.home import Home
+    from bis.tracking import Run, Store
+
+_METRICS_AT_ONCE = 50_000
+
+
+@dataclass(frozen=True)
+class ImportedCapsule:
+    """A run that was taken in."""
+
+    run_id: str
+    """Its id here: the one it had, unless another run has that."""
+    original_run_id: str
+    plan: Plan | None
+    """None for a run that bis did not make: it can be compared and not executed."""
+    tree: str | None
+    """The snapshot, which is among those of the home now."""
+    must_consent: bool
+    """Whether it came from elsewhere and nobody has said yes: its code is not to be executed."""
+    was_here: bool
+    """Whether this very capsule had been taken in before."""
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """What a capsule says, held against each other."""
+
+    identity: str
+    run: RunDocument
+    plan: Plan | None
+    plan_text: str | None
+
+
+def import_capsule(home: Home, file: Path, *, trusted: bool = False) -> ImportedCapsule:
+    """Check a capsule whole, then record its run in the home's own store, tagged ``bis.capsule``.
+
+    ``trusted`` is the user's word that its code may be executed. Raises CapsuleError for a capsule that is damaged or
+    not what it says; then nothing of it is recorded.
+    """
+    with open_capsule(file) as capsule:
+        checked = _check(capsule)
+        tree = _take_source(capsule, checked, home)
+        store = open_store(home)
+        try:
+            known = _find_earlier(store, checked)
+            is_own = _is_own(store, checked)
+            was_here = known is not None
+            run = known or _record(store, home, capsule, checked)
+            if (trusted or is_own) and tags.CAPSULE_TRUSTED not in run.tags:
+                consent(store, run.info.run_id)
+                run = store.run(run.info.run_id)
+        finally:
+            store.close()
+    return ImportedCapsule(
+        run.info.run_id, checked.run.run_id, checked.plan, tree, must_consent(run), was_here
+    )
+
+
+def must_consent(run: Run) -> bool:
+    """Whether a run came in a capsule from elsewhere, and the user has not said that it may be executed."""
+    return tags.CAPSULE in run.tags and run.tags.get(tags.CAPSULE_TRUSTED) != "true"
+
+
+def consent(store: Store, run_id: str) -> None:
+    """Keep the user's word that the code of an imported run may be executed."""
+    store.set_tag(run_id, tags.CAPSULE_TRUSTED, "true")
+
+
+def _check(capsule: OpenCapsule) -> _Checked:
+    """Read the documents; raise CapsuleError when one contradicts another."""
+    run = RunDocument.from_json(capsule.read(RUN))
+    text = capsule.plan_text()
+    plan = None if text is None else _read_plan(text)
+    if run.run_id != capsule.manifest.run_id:
+        raise _lie("its manifest and its run have two ids")
+    if plan is not None:
+        _check_plan(capsule, plan, run)
+    return _Checked(sha256_of(capsule.read(MANIFEST)), run, plan, text)
+
+
+def _read_plan(text: str) -> Plan:
+    try:
+        return Plan.from_json(text)
+    except BisError as error:
+        raise CapsuleError(
+            f"the plan of this capsule cannot be read: {error.message}", hint=error.hint
+        ) from error
+
+
+def _check_plan(capsule: OpenCapsule, plan: Plan, run: RunDocument) -> None:
+    promised = run.tags.get(tags.PLAN_DIGEST, plan.digest)
+    if plan.digest != promised:
+        raise _lie("its plan is not the one of its run")
+    lock = plan.environment.requirements + plan.environment.unhashed
+    if LOCK in capsule and capsule.read(LOCK).decode("utf-8") != lock:
+        raise _lie("its lock is not the one of its plan")
+    if RECORD in capsule and _recorded_digest(capsule.read(RECORD)) not in (None, plan.digest):
+        raise _lie("its record is of another plan")
+
+
+def _recorded_digest(record: bytes) -> str | None:
+    try:
+        digest = json.loads(record).get("plan_digest")
+    except (ValueError, AttributeError) as error:
+        raise _lie("its record cannot be read") from error
+    return None if digest is None else str(digest)
+
+
+def _lie(what: str) -> CapsuleError:
+    return CapsuleError(
+        f"this capsule is not what it says: {what}",
+        hint="It was changed after it was made. Ask for it again where it came from.",
+    )
+
+
+def _take_source(capsule: OpenCapsule, checked: _Checked, home: Home) -> str | None:
+    """Put the snapshot into the store of the home; its tree is computed anew and has to be the plan's."""
+    if SOURCE not in capsule or checked.plan is None:
+        return None
+    from bis.sources.packs import unpack
+
+    try:
+        with capsule.stream(SOURCE) as stream:
+            tree = unpack(home, stream)
+    except SourceError as error:
+        raise CapsuleError(f"this capsule is refused: {error.message}", hint=error.hint) from error
+    if tree != checked.plan.source.tree:
+        raise _lie("its source is not the one of its plan")
+    return tree
+
+
+def _find_earlier(store: Store, checked: _Checked) -> Run | None:
+    """The run of an earlier import of the same capsule."""
+    text = f"tags.`{tags.CAPSULE}` = '{checked.identity}'"
+    found = store.search_runs(filter=text, max_results=1).items
+    return store.run(found[0].info.run_id) if found else None
+
+
+def _is_own(store: Store, checked: _Checked) -> bool:
+    """Whether the run was made here: what would be executed is what was executed here before."""
+    try:
+        run = store.run(checked.run.run_id)
+    except RunNotFoundError:
+        return False
+    plan = checked.plan
+    return tags.CAPSULE not in run.tags and plan is not None and run.tags.get(tags.PLAN_DIGEST) == plan.digest
+
+
+def _record(store: Store, home: Home, capsule: OpenCapsule, checked: _Checked) -> Run:
+    """Make the run. Cut short, it is one that a later bis marks FAILED, and never looks like the original."""
+    document = checked.run
+    running = RunningDirectory.create(home)
+    try:
+        wanted = running.token if _is_taken(store, document.run_id) else document.run_id
+        running.belong_to(Owner(wanted, None))
+        _stage(capsule, checked, running.path / "artifacts")
+        store.create_run(
+            _experiment(store, document.experiment),
+            name=document.name,
+            user_id=document.user_id,
+            start_time=document.start_time,
+            run_id=wanted,
+        )
+        try:
+            _fill(store, wanted, checked, running.path / "artifacts")
+        except BaseException:
+            store.delete_run(wanted)
+            raise
+    finally:
+        running.close()
+    return store.run(wanted)
+
+
+def _stage(capsule: OpenCapsule, checked: _Checked, directory: Path) -> None:
+    from bis.tracking.artifacts import ArtifactDirectory, copy
+
+    target = ArtifactDirectory(directory)
+    try:
+        for file in capsule.manifest.files:
+            path = artifact_of(file.path)
+            if path is None or file.path in (SOURCE, PLAN):
+                continue  # the snapshots have the source
+            with capsule.stream(file.path) as source, target.writing(path) as place:
+                copy(source, place)
+        if checked.plan_text is not None:
+            target.write(f"bis/{PLAN}", checked.plan_text.encode())
+    except TrackingError as error:
+        raise CapsuleError(f"this capsule is refused: {error.message}", hint=error.hint) from error
+
+
+def _fill(store: Store, run_id: str, checked: _Checked, artifacts: Path) -> None:
+    document = checked.run
+    if artifacts.is_dir():
+        store.log_artifact(run_id, artifacts)
+    params = [Param(key, value) for key, value in document.params.items()]
+    store.log_batch(run_id, params=params, origin="bis")
+    for start in range(0, len(document.metrics), _METRICS_AT_ONCE):
+        store.log_batch(run_id, metrics=document.metrics[start : start + _METRICS_AT_ONCE])
+    if document.datasets:
+        store.log_inputs(run_id, document.datasets)
+    ours = (tags.CAPSULE, tags.CAPSULE_TRUSTED)
+    words = [Tag(key, value) for key, value in document.tags.items() if key not in ours]
+    store.log_batch(run_id, tags=[*words, Tag(tags.CAPSULE, checked.identity)])
+    store.update_run(run_id, status=document.status, end_time=document.end_time)
+
+
+def _is_taken(store: Store, run_id: str) -> bool:
+    try:
+        store.run(run_id)
+    except RunNotFoundError:
+        return False
+    return True
+
+
+def _experiment(store: Store, name: str) -> str:
+    found = store.experiment_named(name)
+    return found.experiment_id if found else store.create_experiment(name)

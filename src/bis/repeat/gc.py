@@ -1,0 +1,58 @@
+"""What may be deleted from the home: the snapshots that no run refers to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bis.sources.pruning import Pruned, prune_snapshots
+from bis.tracking import View, open_store, tags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bis.home import Home
+    from bis.tracking import Run, Store
+
+_COMMIT = "mlflow.source.git.commit"
+
+
+def collect(home: Home, *, dry_run: bool = False) -> Pruned:
+    """Delete the snapshots that no run of the home refers to, and pack the others.
+
+    A run that was deleted can be restored, so its snapshot stays. Runs on other servers have their source among their
+    artifacts.
+    """
+    store = open_store(home)
+    try:
+        return prune_snapshots(
+            home,
+            trees=lambda: {
+                run.tags[tags.SOURCE_TREE] for run in _runs(store) if tags.SOURCE_TREE in run.tags
+            },
+            commits=lambda: {run.tags[_COMMIT] for run in _runs(store) if _COMMIT in run.tags},
+            dry_run=dry_run,
+        )
+    finally:
+        store.close()
+
+
+def _runs(store: Store) -> Iterator[Run]:
+    """All runs of all experiments, deleted ones too."""
+    for experiment in _experiments(store):
+        token = None
+        while True:
+            page = store.search_runs([experiment], max_results=1000, page_token=token, view=View.ALL)
+            yield from page.items
+            token = page.next_token
+            if token is None:
+                break
+
+
+def _experiments(store: Store) -> Iterator[str]:
+    token = None
+    while True:
+        page = store.search_experiments(view=View.ALL, page_token=token)
+        yield from (experiment.experiment_id for experiment in page.items)
+        token = page.next_token
+        if token is None:
+            return
