@@ -66,11 +66,16 @@ def child(kind: str) -> str:
     return _place + "." + kind + str(_counts[kind])
 
 
-def _settle(place: str) -> None:
+def enter(place: str) -> None:
+    """Work at ``place``: what this process starts from now on has its place below it."""
     global _place
     _place = place
     _counts.clear()
     os.environ[VARIABLE] = _unseen()
+
+
+def _settle(place: str) -> None:
+    enter(place)
     for changed in _listeners:
         changed()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import bis_lineage
 import bis_mlflow
 import bis_seed
+import bis_threads
 import bis_watch
 
 
@@ -15,5 +16,6 @@ def install() -> None:
     """Install each part, in a process that belongs to a run of bis."""
     bis_lineage.install()  # first: the others ask for this process's place
     bis_seed.install()
+    bis_threads.install()
     bis_watch.install()
     bis_mlflow.install()

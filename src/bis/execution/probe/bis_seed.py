@@ -12,6 +12,7 @@ import sys
 from _random import Random as _Stream
 
 import bis_lineage
+import bis_tasks
 from bis_hooks import after
 
 TYPE_CHECKING = False  # importing typing would cost more than all the rest
@@ -35,6 +36,7 @@ def install() -> None:
         return
     _seed = os.environ["BIS_SEED"]
     bis_lineage.listen(_begin_again)
+    bis_tasks.install(_begin_again)
     after("random", _amend_random)
     after("tempfile", _amend_tempfile)
     after("numpy.random.bit_generator", _amend_bit_generator)
@@ -145,6 +147,7 @@ def _amend_numpy(module: Any) -> None:
             if getattr(module.mtrand, name, None) is original:
                 setattr(module.mtrand, name, noting)
     _seeded.append("numpy")
+    _streams.pop("numpy", None)  # what the import drew: a worker may import it before or within a task
     _reseed_numpy()
 
 
