@@ -106,7 +106,7 @@ class Execution:
         """Execute the command and record how it ended. The run is never left RUNNING, whatever is raised."""
         try:
             with self._interruption.on_signals():
-                self._tracked.describe(self._prepared, self._downloaded)
+                self._tracked.describe(self._prepared, self._downloaded, self._home, self._notify)
                 ending, command = self._execute(self._downloaded)
                 if ending.log_fault:
                     self._notify(f"the output was not kept whole: {ending.log_fault}")

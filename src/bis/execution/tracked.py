@@ -10,10 +10,11 @@ from bis.errors import TrackingError
 from bis.tracking import Param, RunStatus, Tag, tags
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from bis.execution.record import Record
+    from bis.home import Home
     from bis.plans import Prepared
     from bis.tracking import Run, Store
 
@@ -69,8 +70,14 @@ class TrackedRun:
             tracked = cls(store, info.run_id, info.experiment_id, started_ms)
         return tracked
 
-    def describe(self, prepared: Prepared, downloaded: Mapping[str, str]) -> None:
-        """Log the parameters and attach the plan.
+    def describe(
+        self,
+        prepared: Prepared,
+        downloaded: Mapping[str, str],
+        home: Home,
+        notify: Callable[[str], None],
+    ) -> None:
+        """Log the parameters and attach plan and lock; the source too, where the store is not the home's own.
 
         A server that is not ours refuses a script's own value when it differs from ours in its text alone (0.10
         and 0.1): there, the parameters that the script did not log itself are logged at the end.
@@ -87,6 +94,10 @@ class TrackedRun:
         packages = prepared.lock.requirements + prepared.lock.unhashed
         if packages:
             self.store.log_text(self.run_id, packages, "bis/lock.txt")
+        if is_remote(self.store):
+            from bis.execution.attached_source import attach_source
+
+            attach_source(self.store, self.run_id, prepared.plan.source, home, notify=notify)
 
     def end(self, record: Record, log: Path) -> Run:
         """Write how it ended, keep its log and record, and give back the run as the store has it."""

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 from bis.errors import SourceError
 from bis.sources import git
+from bis.sources.candidates import split
 from bis.sources.large_files import read_pointer
 from bis.sources.object_store import ObjectStore
 from bis.sources.objects import add_blob, list_files, read_blobs, write_tree
@@ -80,6 +81,13 @@ def unpack(home: Home, source: bytes | IO[bytes]) -> str:
             f"the packed source is no snapshot that can be read: {error}",
             hint="It may be damaged, or not whole.",
         ) from error
+
+
+def size_bytes(home: Home, tree: str) -> int:
+    """How much the files of the snapshot ``tree`` are together."""
+    store = ObjectStore.open(home)
+    result = git.run("--git-dir", store.directory, "ls-tree", "-r", "-l", "-z", "--full-tree", tree)
+    return sum(int(line.partition(b"\t")[0].split()[-1]) for line in split(result.output))
 
 
 def _member(mode: str, name: bytes) -> zipfile.ZipInfo:

@@ -63,7 +63,7 @@ def prune_snapshots(
     store = ObjectStore.open(home)
     with exclusive(home.snapshots / GC_LOCK):
         bases = {commit: tree for commit in set(commits()) if (tree := base_tree(home, commit))}
-        wanted = {*trees(), *bases.values(), *_recent(home), *_ready(home)}
+        wanted = {*trees(), *bases.values(), *_recent(home), *_ready(home), *_kept(home)}
         broken = sorted(_broken(store, wanted))
         kept = wanted - set(broken)
         _point_at(store, kept)
@@ -72,6 +72,12 @@ def prune_snapshots(
             _collect(store)
             _drop_states(home, store, set(bases))
         return Pruned(len(kept), len(garbage), sum(garbage.values()), tuple(broken))
+
+
+def keep(home: Home, tree: str) -> None:
+    """Keep a snapshot for good: a run elsewhere refers to it, of which this home has no record."""
+    directory = home.ensure(home.snapshots / "kept")
+    (directory / tree).touch()
 
 
 def _recent(home: Home) -> Iterator[str]:
@@ -86,6 +92,10 @@ def _ready(home: Home) -> Iterator[str]:
     """The trees of commits that are checked out in the home."""
     for state in home.repositories.glob("*/trees/*.json"):
         yield from _tree_of(state)
+
+
+def _kept(home: Home) -> Iterator[str]:
+    yield from (file.name for file in home.snapshots.glob("kept/*"))
 
 
 def _tree_of(state: Path) -> Iterator[str]:
