@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -207,6 +209,15 @@ def test_commands_that_are_misspelt(bis: Bis) -> None:
     assert_refused(bis, ["env", "show", "abc"], "abc")
 
 
+def test_a_current_directory_that_is_gone(bis: Bis, good: Path, tmp_path: Path) -> None:
+    command = f"mkdir gone && cd gone && rmdir ../gone && '{sys.executable}' -m bis run '{good}' -P epochs=1"
+    answer = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, env=bis.environ(), capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 2
+    assert "error: the current directory is gone" in answer.stderr
+
+
 def test_a_home_that_is_a_file(bis: Bis, good: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     result = bis("run", good, "-P", "epochs=1", BIS_HOME=str(tmp_path / "file"))
@@ -216,8 +227,6 @@ def test_a_home_that_is_a_file(bis: Bis, good: Path, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists() or os.getuid() != 0, reason="mounts a small file system")
 def test_a_full_disk_leaves_no_run_that_runs(bis: Bis, good: Path, tmp_path: Path) -> None:
-    import subprocess
-
     small = tmp_path / "small"
     small.mkdir()
     mounted = subprocess.run(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bis.cli.style import Style, fields
+from bis.cli.style import Style, fields, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,3 +42,20 @@ def test_prose_is_broken_between_words_and_a_command_is_not(terminal: Style) -> 
 def test_what_goes_to_a_file_keeps_its_lines() -> None:
     shown = fields(PAIRS, Style(io.StringIO()), prose=["why"])
     assert shown.splitlines()[0] == "  why    one two three four five six seven"
+
+
+ROWS = [["3457c70e", "a name that is too long", "finished"], ["c87540a1", "日本語の名前です", "failed"]]
+
+
+def test_a_row_stays_a_line_of_the_terminal(terminal: Style) -> None:
+    terminal.on = False
+    assert table(["RUN", "NAME", "STATUS"], ROWS, terminal, flexible=["NAME"]).splitlines() == [
+        "RUN       NAME        STATUS",
+        "3457c70e  a name th…  finished",
+        "c87540a1  日本語の…   failed",
+    ]
+
+
+def test_no_row_is_cut_in_a_file() -> None:
+    shown = table(["RUN", "NAME", "STATUS"], ROWS, Style(io.StringIO()), flexible=["NAME"])
+    assert "a name that is too long  finished" in shown

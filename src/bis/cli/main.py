@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from bis._version import __version__
-from bis.errors import BisError
+from bis.errors import BisError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +35,7 @@ INTERRUPTED = 130
 _MODULES = {
     "run": "run",
     "execute": "execute",
+    "lock": "lock",
     "check": "inspect",
     "describe": "inspect",
     "init": "init",
@@ -71,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         args = build_parser(words[0] if words else None).parse_all(words or ["--help"])
+        _require_a_place()
         status: int = args.call(args)
         sys.stdout.flush()
     except BisError as error:
@@ -84,6 +86,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return status
+
+
+def _require_a_place() -> None:
+    try:
+        os.getcwd()  # noqa: PTH109  pathlib is not imported yet
+    except FileNotFoundError:
+        raise UsageError(
+            "the current directory is gone", hint="Go to one that is there, as with  cd ~"
+        ) from None
 
 
 def _print_error(error: BisError) -> None:

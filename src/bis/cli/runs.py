@@ -76,7 +76,8 @@ def list_runs(args: argparse.Namespace) -> int:
         return 0
     style = Style(sys.stdout)
     rows = [_row(summary, style) for summary in summaries]
-    print(table(["RUN", "NAME", "STATUS", "STARTED", "TIME", "EXPERIMENT", "PROJECT"], rows, style))
+    header = ["RUN", "NAME", "STATUS", "STARTED", "TIME", "EXPERIMENT", "PROJECT"]
+    print(table(header, rows, style, flexible=("NAME", "EXPERIMENT", "PROJECT")))
     return 0
 
 

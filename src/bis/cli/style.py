@@ -73,13 +73,22 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], style: Style) -> str:
-    """Columns as wide as their widest cell, two spaces apart. Cells may hold colour marks."""
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], style: Style, *, flexible: Collection[str] = ()
+) -> str:
+    """Columns as wide as their widest cell, two spaces apart. Cells may hold colour marks.
+
+    On a terminal that is narrower, the widest of the ``flexible`` columns are cut, so that a row stays a line.
+    """
     cells = [[style.faint(word) for word in header], *[list(row) for row in rows]]
     widths = [max(_width(row[i]) for row in cells) for i in range(len(header))]
+    if style.columns:
+        may_shrink = [name in flexible for name in header]
+        widths = _narrowed(widths, may_shrink, style.columns - 2 * (len(widths) - 1))
     lines = []
     for row in cells:
-        padded = [cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
+        shown = [_cut(cell, width) for cell, width in zip(row, widths, strict=True)]
+        padded = [cell + " " * (width - _width(cell)) for cell, width in zip(shown, widths, strict=True)]
         lines.append("  ".join(padded).rstrip())
     return "\n".join(lines)
 
@@ -139,6 +148,30 @@ def size(size_bytes: int) -> str:
 def number(value: float) -> str:
     """A metric as people read it: six significant digits, or the whole number."""
     return f"{value:.6g}"
+
+
+_NARROWEST = 10
+"""No column is cut below this width: there would be nothing left to tell its cells apart."""
+
+
+def _narrowed(widths: Sequence[int], may_shrink: Sequence[bool], room: int) -> list[int]:
+    """The widths, those of the widest columns less until all fit into the room."""
+    narrowed = list(widths)
+    while sum(narrowed) > room:
+        widest = max((width for width, may in zip(narrowed, may_shrink, strict=True) if may), default=0)
+        if widest <= _NARROWEST:
+            break
+        place = next(i for i, width in enumerate(narrowed) if width == widest and may_shrink[i])
+        narrowed[place] -= 1
+    return narrowed
+
+
+def _cut(cell: str, width: int) -> str:
+    if _width(cell) <= width or "\x1b" in cell:
+        return cell
+    while _width(cell) > width - 1:
+        cell = cell[:-1]
+    return f"{cell}…"
 
 
 def _width(text: str) -> int:
