@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from bis.errors import BisError, ExecutionError
 from bis.execution.interruption import Interruption
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bis.environments import Environment
-    from bis.execution.watch import Watched
+    from bis.execution.watch import Observer, Watched
+    from bis.execution.watch.tracing import Tracer
     from bis.home import Home
     from bis.plans import Prepared
     from bis.server.loopback import LoopbackServer
@@ -40,6 +41,8 @@ class Options:
     streams: Streams = field(default_factory=Streams.of_process)
     storage: Path | None = None
     """Where path parameters are downloaded to (``--storage-dir``); default: the running directory."""
+    trace: Literal["audit", "full"] = "audit"
+    """Who looks at the run: the probe in each Python process, or also an observer that sees every program."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ class Execution:
         self._running: RunningDirectory
         self._tracked: TrackedRun
         self._downloaded: Mapping[str, str] = {}
+        self._observer: Observer | None = None
+        self._server_url = store.uri
         self._held = contextlib.ExitStack()
 
     def begin(self) -> str:
@@ -161,27 +166,50 @@ class Execution:
         command = self._prepared.plan.command(downloaded)
         strict = self._prepared.plan.level == "strict"
         server = None if is_remote(self._store) else self._serve()
+        env = self._variables(server)
+        tracer = self._trace() if self._options.trace == "full" else None
         try:
             ending = supervise(
                 command,
                 cwd=self._prepared.source.directory,
-                env=self._variables(server),
+                env=env,
                 log=self._running.log,
                 streams=self._options.streams,
                 interruption=self._interruption,
                 timeout_s=self._options.timeout_s,
-                on_start=lambda: self._started(server),
+                on_start=lambda: self._started(server, tracer),
                 fix_addresses=strict,
+                words_before=() if tracer is None else tracer.words,
+                descriptors=() if tracer is None else (tracer.descriptor,),
             )
         finally:
+            if tracer is not None:
+                self._observer = tracer.finish()
             if server is not None:
+                self._server_url = server.url
                 server.stop()
         if strict and not ending.addresses_fixed:
             self._notify("this system keeps address randomization on: sets of objects may change their order")
         return ending, command
 
-    def _started(self, server: LoopbackServer | None) -> None:
+    def _trace(self) -> Tracer | None:
+        from bis.execution.watch.observers import AUDIT_HOOK
+        from bis.execution.watch.tracing import Tracer, is_possible
+
+        if not is_possible():
+            self._observer = AUDIT_HOOK.because("only Linux lets every program be observed")
+            return None
+        prefix = self._environment.prefix
+        return Tracer(
+            self._running.report,
+            directory=self._prepared.source.directory,
+            passed_over=() if prefix is None else (prefix,),
+        )
+
+    def _started(self, server: LoopbackServer | None, tracer: Tracer | None) -> None:
         """Do what can be done while the user's interpreter starts."""
+        if tracer is not None:
+            tracer.started()
         if server is not None:
             server.start()
         import bis.execution.watch  # noqa: F401
@@ -217,7 +245,7 @@ class Execution:
         return report
 
     def _watched(self, command: str) -> Watched:
-        from bis.execution.watch import collect
+        from bis.execution.watch import AUDIT_HOOK, collect
 
         watched = collect(
             self._running.report,
@@ -227,7 +255,8 @@ class Execution:
             home=self._home,
             command=command,
             downloaded=self._downloaded,
-            server=self._store.uri if is_remote(self._store) else None,
+            server=self._server_url,
+            observer=self._observer or AUDIT_HOOK,
         )
         for path in watched.changed_while_read:
             self._notify(f"{path} changed while the run read it: what was read is not known")

@@ -15,7 +15,7 @@ from bis.execution.addresses import fixed_addresses
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 # Waits for one of two things: a second line (the run has ended in an ordinary way), or the end of the pipe,
@@ -53,19 +53,25 @@ class ProcessGroup:
         stdout: int,
         stderr: int,
         fix_addresses: bool = False,
+        words_before: Sequence[str] = (),
+        descriptors: Sequence[int] = (),
     ) -> None:
-        """Start it; ``fix_addresses`` without address randomization, where the system allows it."""
+        """Start it; ``fix_addresses`` without address randomization, where the system allows it.
+
+        ``words_before`` is a program that becomes the command in the end; it is given ``descriptors``.
+        """
         self._guard = _Guard()
         try:
             with fixed_addresses() if fix_addresses else contextlib.nullcontext(False) as fixed:
                 self.addresses_fixed = fixed
                 """Whether address randomization is off."""
                 self._leader = subprocess.Popen(
-                    ["bash", "-c", command],
+                    [*words_before, "bash", "-c", command],
                     cwd=cwd,
                     env=dict(env),
                     stdout=stdout,
                     stderr=stderr,
+                    pass_fds=descriptors,
                     start_new_session=True,
                 )
         except BaseException:

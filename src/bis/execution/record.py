@@ -36,6 +36,7 @@ class Record:
     """The numeric fingerprint of the machine: ``watch.fingerprint``."""
     watched: Watched
     cpu_s: float = 0.0
+    """Processor time of the command and of what it waited for."""
     memory_peak_bytes: int | None = None
     """The most memory of one process."""
     addresses_fixed: bool = False

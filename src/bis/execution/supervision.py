@@ -12,7 +12,7 @@ from bis.execution.group import ProcessGroup, Usage
 from bis.execution.output import Channel, Streams, open_log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from bis.execution.interruption import Interruption
@@ -48,8 +48,12 @@ def supervise(
     timeout_s: float | None = None,
     on_start: Callable[[], None] = lambda: None,
     fix_addresses: bool = False,
+    words_before: Sequence[str] = (),
+    descriptors: Sequence[int] = (),
 ) -> Ending:
     """Run ``command`` with bash until its group has ended; show and keep what it writes.
+
+    ``words_before`` is a program that becomes the command in the end; it is given ``descriptors``.
 
     ``on_start`` is called when the command has been started. Durations are monotonic: a clock that jumps has no
     effect.
@@ -64,6 +68,8 @@ def supervise(
             stdout=channels[0].write_end,
             stderr=channels[1].write_end,
             fix_addresses=fix_addresses,
+            words_before=words_before,
+            descriptors=descriptors,
         )
         for channel in channels:
             channel.started()

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bis.execution.watch.hashing import Hashes
 from bis.execution.watch.places import Found, Place, is_passed_over, is_secret
+from bis.execution.watch.reports import Stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from bis.execution.watch.places import Places
-    from bis.execution.watch.reports import Reports, Stamp
+    from bis.execution.watch.reports import Reports
     from bis.home import Home
 
 _MOST_LISTED = 20_000
@@ -94,7 +95,9 @@ def find_files(
     hashes = Hashes(home)
     try:
         for path, stamp in sorted(read.items(), key=lambda item: item[0]):
-            _add_read(files, path, stamp, reports, places.of(path, in_tree=in_tree), hashes)
+            known = stamp or _stamp(path)
+            if known is not None:
+                _add_read(files, path, known, reports, places.of(path, in_tree=in_tree), hashes)
         for path in sorted(written):
             _add_written(files, path, reports, places, in_tree, hashes)
     finally:
@@ -111,10 +114,8 @@ def _in_tree(places: Places, paths: list[str], tree: str | None, home: Home) -> 
     return in_tree(tree, inside, home)
 
 
-def _add_read(
-    files: Files, path: str, stamp: Stamp | None, reports: Reports, found: Found, hashes: Hashes
-) -> None:
-    began_as_another = stamp is not None and stamp.ctime_ns >= reports.begun_ns
+def _add_read(files: Files, path: str, stamp: Stamp, reports: Reports, found: Found, hashes: Hashes) -> None:
+    began_as_another = stamp.ctime_ns >= reports.begun_ns
     of_the_run = began_as_another and found.place != "tree" and found.inside
     if of_the_run or (path in reports.writes and began_as_another):
         return  # made by the run and read back
@@ -131,14 +132,21 @@ def _add_read(
     if changed or (began_as_another and found.place == "tree"):
         files.changed.add(found.path)
         hashed = None
-    size = hashed[1].size if hashed else stamp.size if stamp else None
+    size = hashed[1].size if hashed else stamp.size
     files.add(FileUse(found.path, "read", found.place, size, hashed[0] if hashed else None, found.parameter))
 
 
-def _has_changed(hashed: tuple[str, Stamp] | None, stamp: Stamp | None) -> bool:
+def _stamp(path: str) -> Stamp | None:
+    """What the file is now; None when it is none."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 (many, and text is what they are)
+    except OSError:
+        return None
+    return Stamp.of(status) if stat.S_ISREG(status.st_mode) else None
+
+
+def _has_changed(hashed: tuple[str, Stamp] | None, stamp: Stamp) -> bool:
     """Whether what was hashed is not the file that was opened. A change of its mode or links alone is none."""
-    if stamp is None:
-        return False
     if hashed is None:
         return True
     now = hashed[1]
@@ -174,11 +182,8 @@ def _add_written(
 def _written(reports: Reports, directory: Path, files: Files) -> Iterator[str]:
     """The regular files that were written and are still there: those reported, and new ones in the project."""
     for path in reports.writes:
-        try:
-            status = os.stat(path)  # noqa: PTH116 (many, and text is what they are)
-        except OSError:
-            continue
-        if stat.S_ISREG(status.st_mode) and status.st_ctime_ns >= reports.begun_ns:
+        stamp = _stamp(path)
+        if stamp is not None and stamp.ctime_ns >= reports.begun_ns:
             yield path
     for entry in _scan(os.fspath(directory), files):
         try:

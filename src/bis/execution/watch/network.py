@@ -35,7 +35,7 @@ def find_hosts(reports: Reports, *, server: str | None) -> tuple[HostUse, ...]:
     for url in reports.urls:
         urls.setdefault(_server(url), set()).add(url)
     hosts = set(urls) | {(host, port) for host, port in reports.resolved if port}
-    ports = {port for _, port in hosts}
+    ports = {port for _, port in hosts} | ({_server(server)[1]} if server else set())
     hosts |= {(host, port) for host, port in reports.connected if port not in ports and port != _NAME_SERVICE}
     named = {host for host, _ in hosts}
     hosts |= {(host, "") for host, port in reports.resolved if not port and host not in named}

@@ -22,6 +22,10 @@ class Observer:
         """The same observer, with more that it did not see in this run."""
         return Observer(self.name, (*self.blind_to, *more), self.instead_of)
 
+    def because(self, reason: str) -> Observer:
+        """The same observer, in place of a better one."""
+        return Observer(self.name, self.blind_to, reason)
+
 
 AUDIT_HOOK = Observer(
     "audit hook",
@@ -34,8 +38,8 @@ AUDIT_HOOK = Observer(
 SECCOMP = Observer(
     "seccomp",
     (
-        "what is sent through a socket or a descriptor that another program opened",
+        "what is read through a descriptor or a socket that another program opened",
         "system calls through io_uring, which is refused",
     ),
 )
-STRACE = Observer("strace", ("system calls through io_uring",))
+STRACE = Observer("strace", ("system calls through io_uring", "inputs that changed while they were read"))

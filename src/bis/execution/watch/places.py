@@ -31,6 +31,7 @@ _SYSTEM = (
     "/Library",
     "/private/etc",
 )
+SYSTEM_FOLDERS = tuple(f"{place}/" for place in _SYSTEM)
 # Folders of a user that hold nothing but secrets.
 _SECRET_FOLDERS = ("/.ssh/", "/.aws/", "/.azure/", "/.gnupg/", "/.kube/", "/.docker/", "/.config/gcloud/")
 _OF_TOOLS = (".git/", ".hg/", ".svn/", ".venv/")
@@ -98,7 +99,7 @@ class Places:
             return Found(path, "environment")
         if relative is not None:
             return Found(relative, "undeclared")
-        return Found(path, "system" if path.startswith(_SYSTEM_FOLDERS) else "undeclared")
+        return Found(path, "system" if path.startswith(SYSTEM_FOLDERS) else "undeclared")
 
 
 def is_passed_over(relative: str) -> bool:
@@ -119,6 +120,3 @@ def _both(path: str | Path) -> tuple[str, ...]:
     """The folder as it was named and without links, each with a slash at its end."""
     named = os.path.normpath(path)
     return tuple({folder.rstrip("/") + "/" for folder in (named, os.path.realpath(named))})
-
-
-_SYSTEM_FOLDERS = tuple(f"{place}/" for place in _SYSTEM)

@@ -59,9 +59,8 @@ def find_processes(reports: Reports, command: str) -> tuple[ProcessUse, ...]:
         )
         for process in sorted(reports.processes.values(), key=lambda each: (each.lineage, each.pid))
     ]
-    others = Counter(
-        (spawn.argv, _why_not(spawn)) for spawn in reports.spawns if not _is_probed(spawn, reports)
-    )
+    spawns = [spawn for spawn in reports.spawns if spawn.pid is not None] or reports.spawns
+    others = Counter((spawn.argv, _why_not(spawn)) for spawn in spawns if not _is_probed(spawn, reports))
     unprobed = [
         ProcessUse(mask(argv), None, probed=False, why_not=why, count=count)
         for (argv, why), count in others.items()
