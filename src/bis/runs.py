@@ -159,15 +159,16 @@ def run(
     seed: int | None = None,
     level: Level | None = None,
     keep_env: Iterable[str] = (),
+    locked: bool = False,
     notify: Callable[[str], None] | None = None,
 ) -> ProjectRun:
     """Run a project, from a folder or a Git URI to a tracked result.
 
     Takes what ``mlflow.projects.run`` takes (positions included). ``timeout_s`` is in seconds; ``as_of`` is a date
-    or ``latest``, and ``upgrade`` resolves anew. ``seed`` is 0 unless given, ``level`` is ``observe``, ``seed`` (the
-    default) or ``strict``, and ``keep_env`` names variables that decide the result, to be recorded with their
-    values. ``notify`` is given one-line notes, which are dropped by default.
-    With ``synchronous=False`` the run goes on in a thread of this process, which waits for it before it exits.
+    or ``latest``, ``upgrade`` resolves anew, and ``locked`` wants the project's own lock, up to date. ``seed`` is 0
+    unless given, ``level`` is ``observe``, ``seed`` (the default) or ``strict``, and ``keep_env`` names variables that
+    decide the result, to be recorded with their values. ``notify`` is given one-line notes, which are dropped by
+    default. With ``synchronous=False`` the run goes on in a thread of this process, which waits for it before it exits.
 
     Returns the run. Raises RunFailedError when a synchronous run did not finish well, and another BisError for
     every mistake in the arguments, the project or its environment.
@@ -194,6 +195,7 @@ def run(
         seed=seed,
         level=level,
         keep_env=tuple(keep_env),
+        locked=locked,
     )
     submitted = start(options, notify=notify or (lambda _: None), synchronous=synchronous)
     if synchronous and submitted.status != "FINISHED":
@@ -312,6 +314,7 @@ def prepare_run(options: RunOptions, *, home: Home, notify: Callable[[str], None
         env_manager=options.env_manager,
         as_of=None if options.as_of is None else environments.AsOf.option(options.as_of),
         upgrade=options.upgrade,
+        locked=options.locked,
         seed=chosen_seed(options.seed, os.environ),
         level=chosen_level(options.level, os.environ),
         keep=options.keep_env,

@@ -61,6 +61,11 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
     where.add_argument("--as-of", metavar="DATE", help="resolve unpinned packages as of a date, or 'latest'")
     where.add_argument("--upgrade", action="store_true", help="resolve unpinned packages anew, as of now")
     where.add_argument(
+        "--locked",
+        action="store_true",
+        help="take the project's own lock (bis lock), and fail when it is stale",
+    )
+    where.add_argument(
         "-b", "--backend", metavar="NAME", default="local", help="where to run (default: local)"
     )
     where.add_argument(
@@ -179,6 +184,7 @@ def read_options(args: argparse.Namespace) -> RunOptions:
         seed=None if args.seed is None else read_seed(args.seed),
         level=None if args.level is None else read_level(args.level),
         keep_env=tuple(dict.fromkeys(args.keep_env)),
+        locked=args.locked,
     )
 
 

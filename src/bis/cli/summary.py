@@ -129,12 +129,15 @@ def pinned_words(prepared: Prepared) -> list[str]:
     if prepared.lock.pinned and prepared.lock.packages:
         hashed = len(prepared.lock.packages) - len(_unhashed(prepared))
         lines.append(f"{_count(hashed, 'package')} by hash (lock {_short(prepared.lock.digest)})")
-    return [", ".join(lines)]
+    plan = prepared.plan
+    seeded = [] if plan.level == "observe" else [f"seed {plan.seed}, level {plan.level}"]
+    return [", ".join(lines), *seeded]
 
 
 def unpinned_words(prepared: Prepared) -> list[str]:
     """What decided the result and is not held: said, so that nobody takes the run for more than it is."""
-    lines = ["random numbers that the script does not seed, files outside the project, the network"]
+    unseeded = "random numbers that the script does not seed, " if prepared.plan.level == "observe" else ""
+    lines = [f"{unseeded}files outside the project, the network"]
     if not prepared.lock.pinned:
         lines.append("packages: the local environment is used as it is")
     elif _unhashed(prepared):

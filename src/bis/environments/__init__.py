@@ -12,7 +12,7 @@ from bis.environments.as_of import AsOf
 from bis.environments.detection import detect
 from bis.environments.environment import Environment
 from bis.environments.locks import Lock
-from bis.environments.providers import lock, realize
+from bis.environments.providers import lock, realize, write_lock_file
 from bis.environments.spec import EnvironmentSpec
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "detect",
     "lock",
     "realize",
+    "write_lock_file",
 ]

@@ -57,6 +57,11 @@ class AsOf:
         return cls(aware.astimezone(timezone.utc), "--as-of")
 
     @property
+    def asked(self) -> bool:
+        """Whether the user asked for this moment, and it is not the project's or the first run's."""
+        return self.origin in {"--as-of", "latest"}
+
+    @property
     def text(self) -> str | None:
         """The moment in ISO 8601 with a Z, as uv and the lock take it; None for the latest."""
         return self.time.strftime("%Y-%m-%dT%H:%M:%SZ") if self.time else None

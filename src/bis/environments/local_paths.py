@@ -50,6 +50,14 @@ def digest(path: Path, home: Home, *, editable: bool) -> str:
     return _directory_digest(path, home)
 
 
+def metadata_digest(path: Path) -> str:
+    """Return the SHA-256 of what decides which packages a local one needs: its metadata; of a file, all of it."""
+    if path.is_file():
+        return _file_digest(path)
+    found = ((name, path / name) for name in _METADATA)
+    return _total((name, _file_digest(file)) for name, file in found if file.is_file())
+
+
 def is_pure(path: Path) -> bool:
     """True when a package directory has nothing to compile, as far as its metadata tells."""
     texts = (path / name for name in _METADATA[:3])

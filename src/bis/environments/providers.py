@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bis.environments.as_of import AsOf
+    from bis.environments.committing import Written
     from bis.environments.environment import Environment
     from bis.environments.locks import Lock
     from bis.environments.spec import EnvironmentSpec
@@ -62,13 +63,39 @@ def lock(
     home: Home,
     notify: Callable[[str], None],
     upgrade: bool = False,
+    locked: bool = False,
 ) -> Lock:
-    """Return the lock of a spec: the one that is kept, else resolved as of a moment and kept.
+    """Return the lock of a spec: the project's own (``bis.lock``), else one that is kept, else resolved and kept.
 
-    ``upgrade`` resolves anew, with the present as the time of the first run.
-    Raises ResolutionError, InterpreterNotFoundError, HomeError; notes go to ``notify`` one line each.
+    ``upgrade`` resolves anew, with the present as the time of the first run. With ``locked`` the project's own lock
+    has to be there and up to date. Raises ResolutionError, InterpreterNotFoundError, HomeError; notes
+    go to ``notify`` one line each.
     """
+    carried = spec.manager != "local" and not upgrade and not as_of.asked and has_lock_file(spec)
+    if locked or carried:
+        from bis.environments import committing  # most projects have none
+
+        found = committing.find(spec, home=home, notify=notify, required=locked)
+        if found:
+            return found
     return _provider(spec.manager).lock(spec, as_of=as_of, home=home, notify=notify, upgrade=upgrade)
+
+
+def has_lock_file(spec: EnvironmentSpec) -> bool:
+    """Whether the project carries a lock of ours."""
+    return (spec.directory / "bis.lock").exists()
+
+
+def write_lock_file(
+    spec: EnvironmentSpec, *, as_of: AsOf, home: Home, notify: Callable[[str], None], upgrade: bool = False
+) -> Written:
+    """Write or refresh the lock file that a project carries (``bis.lock``); see ``committing.write``."""
+    from bis.environments import committing
+
+    def resolve(moment: AsOf) -> Lock:
+        return _provider(spec.manager).lock(spec, as_of=moment, home=home, notify=notify, upgrade=upgrade)
+
+    return committing.write(spec, resolve, as_of=as_of, home=home, notify=notify, upgrade=upgrade)
 
 
 def realize(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bis.plans.again import prepare_again, with_level, with_parameters
 from bis.plans.levels import LEVELS, Level
 from bis.plans.plan import Plan, PlannedSource
-from bis.plans.prepare import Prepared, Request, detect_environment, prepare
+from bis.plans.prepare import Prepared, Request, as_of_source, detect_environment, prepare
 from bis.plans.seeds import chosen_level, chosen_seed, read_level, read_seed
 from bis.plans.variables import decides
 
@@ -20,6 +20,7 @@ __all__ = [
     "PlannedSource",
     "Prepared",
     "Request",
+    "as_of_source",
     "chosen_level",
     "chosen_seed",
     "decides",

@@ -40,6 +40,7 @@ class Request:
     env_manager: str | None = None
     as_of: AsOf | None = None
     upgrade: bool = False
+    locked: bool = False
     seed: int = 0
     level: Level = "seed"
     keep: tuple[str, ...] = ()
@@ -92,6 +93,7 @@ def _prepare(source: Source, request: Request, *, home: Home, notify: Callable[[
         home=home,
         notify=notify,
         upgrade=request.upgrade,
+        locked=request.locked,
     )
     variables, absent = decided_variables(request, os.environ)
     plan = Plan(
