@@ -110,8 +110,8 @@ def test_a_requirement_that_cannot_be_read_is_reported_at_its_line(
 def test_a_repository_that_cannot_be_read_is_an_error_without_its_credentials(
     project: Project, releases: PackageIndex
 ) -> None:
-    project.write("requirements.txt", "git+http://user:hunter2@127.0.0.1:1/x.git\n")
-    with pytest.raises(ResolutionError) as caught:
+    project.write("requirements.txt", "x @ git+http://user:hunter2@127.0.0.1:1/x.git\n")
+    with pytest.raises(ResolutionError, match="cannot be resolved") as caught:
         project.lock()
     assert "repository" in (caught.value.hint or "")
     assert "hunter2" not in str(caught.value)
@@ -136,6 +136,28 @@ def test_a_package_of_which_all_versions_are_yanked_is_an_error_that_says_so(
     with pytest.raises(ResolutionError, match="yanked") as caught:
         project.lock()
     assert "withdrawn" in (caught.value.hint or "")
+
+
+def test_a_contradiction_is_not_blamed_on_a_yanked_version_nearby(
+    project: Project, index: PackageIndex
+) -> None:
+    index.add("alpha", "1.0")
+    index.add("alpha", "2.0")
+    index.add("beta", "1.0", requires=("alpha>=2",))
+    index.add("beta", "1.1", yanked="broken wheel")
+    project.write("requirements.txt", "alpha==1.0\nbeta\n")
+    with pytest.raises(ResolutionError, match="beta") as caught:
+        project.lock()
+    assert "Loosen" in (caught.value.hint or "")
+
+
+def test_a_folder_that_is_no_package_is_called_by_its_name(project: Project, index: PackageIndex) -> None:
+    project.write("lib/code.py", "")
+    project.write("requirements.txt", "# ours\n-e lib\n")
+    with pytest.raises(ResolutionError, match="`lib` does not appear to be a Python project") as caught:
+        project.lock()
+    assert str(caught.value.where).endswith("requirements.txt:2")
+    assert "pyproject.toml" in (caught.value.hint or "")
 
 
 def test_an_index_without_upload_times_is_reported(project: Project, index: PackageIndex) -> None:

@@ -57,7 +57,8 @@ class Compilation:
             self._write_inputs(bound_setuptools=False)
             done = self._run(undated)
         if done.code != 0:
-            hidden = {str(self.work): "", str(self.spec.directory): "."}
+            copies = {f"{self.work}/local-{i}": each.path for i, each in enumerate(self.spec.local)}
+            hidden = {**copies, str(self.work): "", str(self.spec.directory): "."}
             raise resolution_error(self.spec, self.as_of.time, done, hidden=hidden)
         text = take_apart(done.output)
         return Solution(LockedText(text.hashed, text.unhashed, ()), _notes(done, undated), undated)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _UNREADABLE = re.compile(
     r"Couldn't parse requirement in `[^`]*`[^\n]*\n\s*cause: (?P<why>[\s\S]*?)\n\s*(?P<line>[^\n]*)\n\s*\^"
 )
+_OF_GIT = "Git operation failed"
 _REQUIRED = re.compile(r"you require ([A-Za-z0-9][\w.-]*)")
 
 
@@ -38,8 +39,9 @@ def resolution_error(
             where=_place_of_text(spec.file, unreadable["line"]),
             hint="Write it as name, name==1.2 or name>=1,<2, with a marker after ` ; `.",
         )
-    where = place_of(spec.file, list(reversed(_REQUIRED.findall(reasons))))
-    if done.unreachable and "No solution found" not in done.errors:
+    local = [each.path for each in spec.local if f"`{each.path}`" in reasons]
+    where = place_of(spec.file, [*reversed(_REQUIRED.findall(reasons)), *local])
+    if done.unreachable and not any(words in done.errors for words in ("No solution found", _OF_GIT)):
         return ResolutionError(
             f"the package index cannot be reached, and the packages are not all in the cache:\n{reasons}",
             hint="Check the network, the proxy, the index (UV_DEFAULT_INDEX, PIP_INDEX_URL), and run again.",
@@ -55,7 +57,7 @@ def resolution_error(
 
 
 def _hint(errors: str) -> str:
-    if "Git operation failed" in errors:
+    if _OF_GIT in errors:
         return "Check the address of the repository, the version after @, and that Git may read it."
     if "is missing an upload date" in errors:
         return (
@@ -64,7 +66,9 @@ def _hint(errors: str) -> str:
         )
     if "filtered by `exclude-newer`" in errors:
         return "There are newer versions than that date allows: --as-of latest takes today's packages."
-    if "yanked" in errors:
+    if "does not appear to be a Python project" in errors:
+        return "A folder that is to be installed needs a pyproject.toml or a setup.py."
+    if "yanked" in errors and "depend on" not in errors and " depends on " not in errors:
         return "Its authors have withdrawn that version: declare another one."
     if "was not found in the package registry" in errors:
         return "Check the spelling of the package's name, and the index that has it."

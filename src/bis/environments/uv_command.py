@@ -118,6 +118,7 @@ def uv_environment(environ: Mapping[str, str]) -> dict[str, str]:
         settings.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")  # what pip does with several indexes
     settings["GIT_OPTIONAL_LOCKS"] = "0"  # `git describe` in a package's build leaves the user's index alone
     settings["GIT_TERMINAL_PROMPT"] = "0"
+    settings["UV_NO_WRAP"] = "1"  # its words are read, and it would break them by paths that are not shown
     return settings
 
 
