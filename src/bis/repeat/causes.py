@@ -58,6 +58,9 @@ class Cause:
     restored_by: tuple[str, ...] = field(default=())
     """The layers of a Plan that put it back."""
 
+    def __str__(self) -> str:
+        return f"{self.layer}: {self.detail}"
+
     def to_dict(self) -> dict[str, Any]:
         """The cause as JSON types."""
         return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bis.repeat.comparison.formats import LARGEST_BYTES, compare_files
-from bis.repeat.comparison.tally import Context, Finding
+from bis.repeat.comparison.tally import Context
 from bis.repeat.comparison.verdicts import Difference, Verdict
 
 if TYPE_CHECKING:
@@ -14,23 +14,50 @@ if TYPE_CHECKING:
     from bis.repeat.comparison.tolerance import Tolerance
     from bis.repeat.recorded import Content, OutputFile, RecordedRun
 
+LOOKED_INTO_BYTES = 1 << 25
+"""How much is still compared by value once two runs are known to differ."""
+
 _PIECE_BYTES = 1 << 22
 _LOG = "bis/output.log"
 
 
-def compare_artifacts(first: RecordedRun, second: RecordedRun, tolerance: Tolerance) -> list[Difference]:
-    """The artifacts that differ. A name that holds a word of its run alone is paired without it."""
+def compare_artifacts(
+    first: RecordedRun, second: RecordedRun, tolerance: Tolerance, *, settled: bool = False
+) -> list[Difference]:
+    """The artifacts that differ. A name that holds a word of its run alone is paired without it.
+
+    Once the runs are known to differ (``settled``, or by an artifact), of the rest only the first ``LOOKED_INTO_BYTES``
+    are compared by value, the smallest first: it cannot change the verdict, and may take long.
+    """
     context = Context(first.words, second.words, tolerance.everywhere)
     ones = {first.words.mask(name): (name, content) for name, content in first.artifacts.items()}
     others = {second.words.mask(name): (name, content) for name, content in second.artifacts.items()}
-    found = []
-    for key in sorted({*ones, *others}):
-        name, one = ones.get(key, (key, None))
-        _, other = others.get(key, (key, None))
-        difference = _compare("artifact", name, one, other, context)
+    found, spent = [], 0
+    for name, one, other in sorted(_pairs(ones, others), key=_size):
+        compare = _compare if spent <= LOOKED_INTO_BYTES else _compare_bytes
+        difference = compare("artifact", name, one, other, context)
         if difference is not None:
             found.append(difference)
+            settled = settled or difference.verdict is Verdict.DIFFERENT
+            spent += _size((name, one, other)) if settled else 0
     return found
+
+
+def _pairs(
+    ones: Mapping[str, tuple[str, Content]], others: Mapping[str, tuple[str, Content]]
+) -> list[tuple[str, Content | None, Content | None]]:
+    names = sorted({*ones, *others})
+    return [
+        ((ones.get(key) or others[key])[0], ones.get(key, _NONE)[1], others.get(key, _NONE)[1])
+        for key in names
+    ]
+
+
+_NONE: tuple[str, None] = ("", None)
+
+
+def _size(pair: tuple[str, Content | None, Content | None]) -> int:
+    return max(content.size_bytes for content in pair[1:] if content is not None)
 
 
 def compare_outputs(first: RecordedRun, second: RecordedRun, tolerance: Tolerance) -> list[Difference]:
@@ -88,15 +115,19 @@ def _compare(
 ) -> Difference | None:
     if one is None or other is None:
         return _lonely(kind, name, one and _described(one), other and _described(other))
-    finding = _find(name, one, other, context)
+    if max(one.size_bytes, other.size_bytes) > LARGEST_BYTES:
+        return _compare_bytes(kind, name, one, other, context, why="too large to be compared by value")
+    with one.open() as first, other.open() as second:
+        contents = first.read(), second.read()
+    finding = compare_files(name, *contents, context)
     if finding.verdict is Verdict.IDENTICAL:
         return None
     return Difference(
         kind,
         name,
         finding.verdict,
-        _described(one),
-        _described(other),
+        _described_bytes(contents[0]),
+        _described_bytes(contents[1]),
         finding.absolute,
         finding.relative,
         counted,
@@ -104,21 +135,23 @@ def _compare(
     )
 
 
-def _find(name: str, one: Content, other: Content, context: Context) -> Finding:
-    if max(one.size_bytes, other.size_bytes) <= LARGEST_BYTES:
-        with one.open() as first, other.open() as second:
-            return compare_files(name, first.read(), second.read(), context)
-    if one.size_bytes == other.size_bytes and _same_bytes(one, other):
-        return Finding(Verdict.IDENTICAL, "")
-    return Finding(Verdict.DIFFERENT, "other bytes; too large to be compared by value")
-
-
-def _same_bytes(one: Content, other: Content) -> bool:
-    with one.open() as first, other.open() as second:
-        while piece := first.read(_PIECE_BYTES):
-            if piece != second.read(_PIECE_BYTES):
-                return False
-        return True
+def _compare_bytes(
+    kind: str,
+    name: str,
+    one: Content | None,
+    other: Content | None,
+    context: Context,  # noqa: ARG001  bytes need none
+    *,
+    why: str = "not compared by value, since the runs differ already",
+) -> Difference | None:
+    if one is None or other is None:
+        return _lonely(kind, name, one and _described(one), other and _described(other))
+    facts = _described(one), _described(other)
+    return (
+        None
+        if facts[0] == facts[1]
+        else Difference(kind, name, Verdict.DIFFERENT, *facts, reason=f"other bytes; {why}")
+    )
 
 
 def _lonely(kind: str, name: str, one: Any, other: Any) -> Difference:
@@ -128,6 +161,12 @@ def _lonely(kind: str, name: str, one: Any, other: Any) -> Difference:
 
 def _facts(file: OutputFile | None) -> Mapping[str, Any] | None:
     return None if file is None else {"size_bytes": file.size_bytes, "sha256": file.sha256}
+
+
+def _described_bytes(data: bytes) -> Mapping[str, Any]:
+    import hashlib
+
+    return {"size_bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
 def _described(content: Content) -> Mapping[str, Any]:

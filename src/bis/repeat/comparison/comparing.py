@@ -25,7 +25,10 @@ def compare_runs(first: RecordedRun, second: RecordedRun, tolerance: Tolerance =
         *_compare_status(first, second),
         *_compare_parameters(first, second),
         *compare_metrics(first, second, tolerance),
-        *compare_artifacts(first, second, tolerance),
+    ]
+    settled = any(each.counted and each.verdict is Verdict.DIFFERENT for each in differences)
+    differences += [
+        *compare_artifacts(first, second, tolerance, settled=settled),
         *compare_outputs(first, second, tolerance),
         *compare_logs(first, second),
     ]

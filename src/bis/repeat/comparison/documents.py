@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from bis.repeat.comparison.tally import Tally, short
+from bis.repeat.comparison.tally import Tally, are_numbers, short
 from bis.repeat.comparison.volatile import field_reason
 
 if TYPE_CHECKING:
@@ -96,6 +96,9 @@ def _plainly_differ(one: Any, other: Any) -> bool:
 def _items(place: str, one: list[Any], other: list[Any], tally: Tally) -> list[tuple[str, Any, Any]]:
     if len(one) != len(other):
         tally.differ(f"{place or 'the list'} has {len(one)} and {len(other)} items")
+    elif are_numbers(one) and are_numbers(other):
+        tally.numbers(place, one, other)
+        return []
     return [(f"{place}[{i}]", a, b) for i, (a, b) in enumerate(zip(one, other, strict=False))][::-1]
 
 

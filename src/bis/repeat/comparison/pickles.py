@@ -29,6 +29,14 @@ def compare_pickle(first: bytes, second: bytes, context: Context) -> Finding | N
     return walk.tally.finding("the same state")
 
 
+_MANY = 16
+
+
+def floats(values: list[Any]) -> bool:
+    """Whether all are floating-point numbers."""
+    return {float}.issuperset(map(type, values))
+
+
 class _Walk:
     """Goes through two graphs side by side. No recursion: a pickle may be as deep as it likes."""
 
@@ -88,6 +96,9 @@ class _Walk:
     def _sequence(self, place: str, ones: list[Any], others: list[Any], what: str) -> None:
         if len(ones) != len(others):
             self.tally.differ(f"{place or 'the object'} has {len(ones)} and {len(others)} {what}")
+            return
+        if len(ones) > _MANY and floats(ones) and floats(others):
+            self.tally.numbers(place, ones, others)
             return
         single = what != "items" or len(ones) == 1
         for i in range(len(ones) - 1, -1, -1):

@@ -37,15 +37,32 @@ def compare_rows(first: list[list[str]], second: list[list[str]], context: Conte
         if len(ones) != len(others):
             tally.differ(f"row {row} has {len(ones)} and {len(others)} cells")
             continue
+        if not aside and _compare_number_rows(row, ones, others, header, tally):
+            continue
         for column, (one, other) in enumerate(zip(ones, others, strict=True)):
             if one == other:
                 continue
             if column in aside:
                 tally.mask(aside[column])
             else:
-                place = f"row {row}, {header[column] if column < len(header) else column + 1}"
-                _compare_cells(place, one, other, tally, context)
+                _compare_cells(_place(row, column, header), one, other, tally, context)
     return tally.finding("the same cells")
+
+
+def _compare_number_rows(
+    row: int, ones: list[str], others: list[str], header: list[str], tally: Tally
+) -> bool:
+    """Compare two rows of nothing but numbers; False when they are not."""
+    try:
+        numbers = list(map(float, ones)), list(map(float, others))
+    except ValueError:
+        return False
+    tally.numbers(lambda column: _place(row, column, header), *numbers)
+    return True
+
+
+def _place(row: int, column: int, header: list[str]) -> str:
+    return f"row {row}, {header[column] if column < len(header) else column + 1}"
 
 
 def _compare_cells(place: str, one: str, other: str, tally: Tally, context: Context) -> None:

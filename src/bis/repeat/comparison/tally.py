@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from operator import sub
+from operator import sub, truediv
 from typing import TYPE_CHECKING
 
 from bis.repeat.comparison.tolerance import Bounds
@@ -12,9 +12,11 @@ from bis.repeat.comparison.verdicts import Verdict
 from bis.repeat.comparison.volatile import RunWords
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _MOST_PLACES = 3
+_FEW = 64
+"""Up to so many numbers are compared one by one."""
 
 
 @dataclass(frozen=True)
@@ -92,33 +94,43 @@ class Tally:
         if len(self._places) < _MOST_PLACES:
             self._places.append(f"{place}: {short(first)} and {short(second)}" if place else "")
 
-    def numbers(self, place: str, first: Sequence[float], second: Sequence[float]) -> None:
-        """Compare as many numbers, one by one; ``place`` gets the position of those that differ."""
+    def numbers(
+        self, place: str | Callable[[int], str], first: Sequence[float], second: Sequence[float]
+    ) -> None:
+        """Compare as many numbers, one by one; ``place`` gets the position of each, or makes a name of it."""
         unequal = [i for i, (a, b) in enumerate(zip(first, second, strict=True)) if a != b]
-        if not unequal:
-            return
-        if len(unequal) > 64 and self._many(place, first, second, unequal):
+        if len(unequal) > _FEW and self._many(place, first, second, unequal):
             return
         for i in unequal:
-            self.number(f"{place}[{i}]", first[i], second[i])
+            self.number(_place(place, i) if len(self._places) < _MOST_PLACES else "", first[i], second[i])
 
-    def _many(self, place: str, first: Sequence[float], second: Sequence[float], unequal: list[int]) -> bool:
+    def _many(
+        self,
+        place: str | Callable[[int], str],
+        first: Sequence[float],
+        second: Sequence[float],
+        unequal: list[int],
+    ) -> bool:
         """As ``numbers``, for many finite ones; False when some are not."""
-        ones, others = [first[i] for i in unequal], [second[i] for i in unequal]
+        ones, others = (
+            (first, second)
+            if len(unequal) == len(first)
+            else ([first[i] for i in unequal], [second[i] for i in unequal])
+        )
         apart = list(map(abs, map(sub, ones, others)))
-        total = sum(apart)
-        if not math.isfinite(total):
+        if not math.isfinite(sum(apart)):
             return False
         sizes = list(map(max, map(abs, ones), map(abs, others)))
-        relative = max(d / s for d, s in zip(apart, sizes, strict=True))
-        self._raise_errors(max(apart), relative)
-        rtol, atol = self.bounds.rtol, self.bounds.atol
-        outside = [i for i, d, s in zip(unequal, apart, sizes, strict=True) if d > rtol * s and d > atol]
+        self._raise_errors(max(apart), max(map(truediv, apart, sizes)))
+        outside = unequal
+        if not self.bounds.exact:
+            rtol, atol = self.bounds.rtol, self.bounds.atol
+            outside = [i for i, d, s in zip(unequal, apart, sizes, strict=True) if d > rtol * s and d > atol]
         self._outside += len(outside)
         self._close += len(unequal) - len(outside)
         self.verdict = max(self.verdict, Verdict.DIFFERENT if outside else Verdict.CLOSE)
         for i in outside[: _MOST_PLACES - len(self._places)]:
-            self._places.append(f"{place}[{i}]: {short(first[i])} and {short(second[i])}")
+            self._places.append(f"{_place(place, i)}: {short(first[i])} and {short(second[i])}")
         return True
 
     def _raise_errors(self, absolute: float, relative: float) -> None:
@@ -143,6 +155,15 @@ class Tally:
         if self._close:
             parts.append(f"{self._close} {'value' if self._close == 1 else 'values'} within the tolerance")
         return "; ".join(part for part in (*parts, aside) if part)
+
+
+def _place(place: str | Callable[[int], str], position: int) -> str:
+    return f"{place}[{position}]" if isinstance(place, str) else place(position)
+
+
+def are_numbers(values: Sequence[object]) -> bool:
+    """Whether all are numbers, which truth values are not."""
+    return {float, int}.issuperset(map(type, values))
 
 
 def errors(first: float, second: float) -> tuple[float, float]:
