@@ -174,12 +174,20 @@ def _row(summary: RunSummary, style: Any) -> list[str]:
     return [
         info.run_id[:8],
         info.name,
-        style.status(info.status.value),
+        _status(summary, style),
         when(info.start_time),
         _time_taken(summary),
         summary.experiment_name,
         f"{_short_source(source)} {entry_point}".strip(),
     ]
+
+
+def _status(summary: RunSummary, style: Any) -> str:
+    """The status, and the verdict of a run that was verified."""
+    from bis.tracking import tags
+
+    status, verdict = style.status(summary.info.status.value), summary.tags.get(tags.VERDICT)
+    return f"{status}, {verdict}" if verdict else status
 
 
 def _time_taken(summary: RunSummary) -> str:

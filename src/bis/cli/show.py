@@ -30,6 +30,8 @@ def run_page(store: Store, run: Run, style: Style) -> str:
         ("environment", _environment(tags)),
         ("plan", tags.get(names.PLAN_DIGEST, "")),
         ("parent", tags.get("mlflow.parentRunId", "")),
+        ("repeats", tags.get(names.RERUN_OF, "")),
+        ("verdict", _verdict(tags)),
         ("note", tags.get("mlflow.note.content", "")),
         ("parameters", "\n".join(f"{key} = {value}" for key, value in sorted(run.params.items()))),
         ("metrics", "\n".join(f"{metric.key} = {number(metric.value)}" for metric in run.metrics)),
@@ -90,6 +92,11 @@ def _time(run: Run) -> str:
     if names.DURATION in run.tags:
         return duration(float(run.tags[names.DURATION]))
     return "" if run.info.end_time is None else duration((run.info.end_time - run.info.start_time) / 1000)
+
+
+def _verdict(tags: dict[str, str]) -> str:
+    verdict, rounds = tags.get(names.VERDICT), tags.get(names.VERIFIED_ROUNDS, "1")
+    return f"{verdict} after {rounds} round{'' if rounds == '1' else 's'}" if verdict else ""
 
 
 def _commit(tags: dict[str, str]) -> str:

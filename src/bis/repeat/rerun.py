@@ -110,6 +110,8 @@ def rerun(
                 show_progress=show_progress,
                 announce=announce,
             )
+        if run.result.record.stopped_by not in (None, "timeout"):
+            raise KeyboardInterrupt  # half a result is not held against a whole one
         repeated = RecordedRun.load(store, run.run_id)
         comparison = compare_runs(original, repeated, options.tolerance)
         return Repetition(original, repeated, comparison, root if options.keep else None, changed)
