@@ -137,11 +137,17 @@ def test_a_directory_above_the_project(bis: Bis, good: Path) -> None:
     assert_refused(bis, ["run", str(good.parent)], "has no MLproject file", "There are projects in good")
 
 
+def test_a_directory_within_the_project(bis: Bis, good: Path) -> None:
+    (good / "inside").mkdir()
+    assert_refused(bis, ["run", str(good / "inside")], f"in the directory above: {good}")
+
+
 @pytest.mark.parametrize(
     ("uri", "said"),
     [
         ("nowhere", ["nowhere"]),
         ("./goood", ["Did you mean"]),
+        ("nowhere.zip", ["no such file"]),
         ("-x", ["begins with '-'"]),
         ("ext::sh -c touch% owned", ["transport"]),
         ("git://127.0.0.1:9/none", ["git://127.0.0.1:9/none"]),

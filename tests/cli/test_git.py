@@ -64,6 +64,21 @@ def test_a_branch_or_a_tag_is_run(bis: Bis, url: str, version: str, said: str) -
     assert bis("run", f"{url}@{version}", "-q").out == f"{said}\n0.1\n"
 
 
+@pytest.mark.parametrize("form", ["{url}@v1#sub/project", "{url}#sub/project -v v1"])
+def test_the_command_that_repeats_it_names_the_commit(bis: Bis, url: str, tmp_path: Path, form: str) -> None:
+    result = bis("run", *form.format(url=url).split())
+    commit = git(tmp_path / "work", "rev-parse", "v1")
+    assert f"again       bis run '{url}#sub/project' -v {commit} -P rate=0.1\n" in result.err
+
+
+def test_the_project_is_called_by_its_repository_where_it_has_no_name(bis: Bis, tmp_path: Path) -> None:
+    work = write_project(tmp_path / "nameless", MLPROJECT.replace("name: remote\n", ""), {"message.txt": ""})
+    git(work, "init", "-q", "-b", "main")
+    git(work, "add", ".")
+    git(work, "commit", "-qm", "one")
+    assert bis("run", work, "-v", "main").err.count("nameless · main\n") == 1
+
+
 def test_a_short_commit_is_run(bis: Bis, url: str, tmp_path: Path) -> None:
     short = git(tmp_path / "work", "rev-parse", "--short=8", "HEAD~1")
     assert bis("run", url, "-v", short, "-q").out == "second\n0.1\n"
@@ -129,6 +144,9 @@ def test_a_server_of_ssh(bis: Bis, served: Path, tmp_path: Path) -> None:
         assert bis("logs").out == "third\n0.1\n"
         stranger = {"GIT_SSH_COMMAND": f"ssh -F none -o BatchMode=yes -o UserKnownHostsFile={tmp_path}/none"}
         unknown = bis("run", url, **stranger)
+    gone = bis("run", url, **reach)
+    assert gone.status == 2
+    assert "Connection refused" in gone.err
     assert absent.status == unknown.status == 2
     assert "none.git" in absent.err
     assert "host key" in unknown.err.lower()

@@ -168,6 +168,8 @@ def _read_artifact(store: Store, run_id: str, path: str) -> bytes | None:
 
 
 def _row(summary: RunSummary, style: Any) -> list[str]:
+    from bis.cli.style import short_place
+
     info = summary.info
     source = summary.tags.get("mlflow.source.name", "")
     entry_point = summary.tags.get("mlflow.project.entryPoint", "")
@@ -178,7 +180,7 @@ def _row(summary: RunSummary, style: Any) -> list[str]:
         when(info.start_time),
         _time_taken(summary),
         summary.experiment_name,
-        f"{_short_source(source)} {entry_point}".strip(),
+        f"{short_place(source)} {entry_point}".strip(),
     ]
 
 
@@ -199,12 +201,6 @@ def _time_taken(summary: RunSummary) -> str:
         return duration(float(seconds))
     end = summary.info.end_time
     return "" if end is None else duration((end - summary.info.start_time) / 1000)
-
-
-def _short_source(name: str) -> str:
-    """The last part of a path or URI, with its ``#subdirectory``."""
-    place, separator, subdirectory = name.partition("#")
-    return place.rstrip("/").rpartition("/")[2] + separator + subdirectory
 
 
 def when(time_ms: int) -> str:

@@ -145,6 +145,12 @@ def size(size_bytes: int) -> str:
     return f"{value:.1f} GB"
 
 
+def short_place(name: str) -> str:
+    """The last part of a path or URI, with its ``#subdirectory``."""
+    place, separator, subdirectory = name.partition("#")
+    return place.rstrip("/").rpartition("/")[2] + separator + subdirectory
+
+
 def number(value: float) -> str:
     """A metric as people read it: six significant digits, or the whole number."""
     return f"{value:.6g}"

@@ -6,11 +6,12 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
-from bis.cli.style import Style, duration, fields, number
+from bis.cli.style import Style, duration, fields, number, short_place
 
 if TYPE_CHECKING:
     from bis.plans import Prepared
     from bis.runs import ProjectRun, RunOptions
+    from bis.sources import Source
 
 
 _PROSE = ("parameters", "pinned", "not pinned")
@@ -18,7 +19,7 @@ _PROSE = ("parameters", "pinned", "not pinned")
 
 def print_opening(prepared: Prepared, style: Style) -> None:
     """What is going to run, on standard error."""
-    title = f"{prepared.name or prepared.source.directory.name} · {prepared.plan.entry_point}"
+    title = f"{project_words(prepared)} · {prepared.plan.entry_point}"
     pairs = [
         ("source", source_words(prepared)),
         ("environment", environment_words(prepared)),
@@ -99,6 +100,13 @@ def plan_fields(prepared: Prepared, style: Style) -> str:
     return fields([pair for pair in pairs if pair[1]], style, prose=_PROSE)
 
 
+def project_words(prepared: Prepared) -> str:
+    """What the project calls itself, else the place that it comes from."""
+    source = prepared.source
+    place = source.directory.name if source.kind == "directory" else short_place(source.name)
+    return prepared.name or place
+
+
 def source_words(prepared: Prepared) -> str:
     """The source in one line: where, which commit, modified or not."""
     source = prepared.source
@@ -157,10 +165,10 @@ def unpinned_words(prepared: Prepared) -> list[str]:
 def repeat_command(options: RunOptions, prepared: Prepared) -> str:
     """The ``bis run`` command that runs the same again, as far as it is committed."""
     source, plan = prepared.source, prepared.plan
-    words = ["bis", "run", source.uri]
+    words = ["bis", "run", _address(source)]
     given = {
         "-e": None if plan.entry_point == "main" else plan.entry_point,
-        "-v": source.commit if options.version else None,
+        "-v": source.commit if source.kind == "git" else None,
         "--env-manager": options.env_manager,
         "--as-of": options.as_of,
         "--env-file": options.env_file,
@@ -174,6 +182,18 @@ def repeat_command(options: RunOptions, prepared: Prepared) -> str:
     for key, value in plan.parameters.items():
         words += ["-P", f"{key}={value}"]
     return _shorten(shlex.join(words), 1000)
+
+
+def _address(source: Source) -> str:
+    """The URI without the version in it, which may move."""
+    place, separator, subdirectory = source.uri.partition("#")
+    if source.kind != "git" or not source.version:
+        return source.uri
+    if place.endswith(f"@{source.version}"):
+        return place.removesuffix(f"@{source.version}") + separator + subdirectory
+    if f"/{source.version}" in place and source.repo_url:  # the address of a web page, .../tree/main/sub
+        return source.repo_url + (f"#{source.subdirectory}" if source.subdirectory else "")
+    return source.uri
 
 
 def _ending_words(finished: ProjectRun) -> str:

@@ -78,11 +78,14 @@ class Project:
 
 
 def _elsewhere(directory: Path) -> str | None:
-    """A hint for who stands one step above the project."""
+    """A hint for who stands one step beside the project."""
     try:
+        above = [*directory.parent.glob("[Mm][Ll][Pp][Rr][Oo][Jj][Ee][Cc][Tt]")]
         files = sorted(directory.glob("*/[Mm][Ll][Pp][Rr][Oo][Jj][Ee][Cc][Tt]"))
     except OSError:
         return None
+    if any(file.is_file() for file in above):
+        return f"There is a project in the directory above: {directory.parent}"
     names = [file.parent.name for file in files if file.is_file()]
     return f"There are projects in {', '.join(names[:5])}: name one of them." if names else None
 

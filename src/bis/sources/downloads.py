@@ -34,7 +34,8 @@ def download(url: str, file: Path, credentials: Credentials | None, *, shown: st
         error.close()
         raise SourceError(f"cannot download {shown}: HTTP {status}", hint=_hint(status)) from None
     except urllib.error.URLError as error:
-        raise SourceError(f"cannot reach {shown}: {error.reason}", hint="Check the network.") from None
+        reason = getattr(error.reason, "strerror", None) or error.reason
+        raise SourceError(f"cannot reach {shown}: {reason}", hint="Check the network.") from None
     except (http.client.HTTPException, OSError) as error:
         raise SourceError(f"the download of {shown} broke off: {error}", hint="Try again.") from None
 

@@ -203,7 +203,7 @@ def failure(action: str, result: Result) -> GitFailedError:
 def _reason(errors: str) -> str:
     """The line of Git's words that names the cause."""
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
-    for prefix in ("fatal: ", "error: "):
+    for prefix in ("ssh: ", "fatal: ", "error: "):  # what ssh says is the cause of what Git says
         for line, following in itertools.zip_longest(lines, lines[1:], fillvalue=""):
             if line.startswith(prefix):
                 more = f" {following}" if line.endswith(":") else ""

@@ -363,7 +363,8 @@ def _no_such_path(text: str) -> SourceError:
         near = None
     if near is None and re.match(r"[\w-]+(\.[\w-]+)+/[^/]+/", text):
         near = f"If it is a repository on the web, write https://{text}"
-    return SourceError(f"no such directory: {text}", hint=near or _FORMS)
+    what = "file" if text.endswith(ARCHIVE_SUFFIXES) else "directory"
+    return SourceError(f"no such {what}: {text}", hint=near or _FORMS)
 
 
 def without_credentials(url: str) -> str:
