@@ -130,7 +130,8 @@ def _add_read(files: Files, path: str, stamp: Stamp, reports: Reports, found: Fo
     hashed = hashes.of(path)
     changed = _has_changed(hashed, stamp) or path in reports.changing
     if changed or (began_as_another and found.place == "tree"):
-        files.changed.add(found.path)
+        if found.place != "tree" or path not in reports.writes:  # the snapshot has what the run wrote over
+            files.changed.add(found.path)
         hashed = None
     size = hashed[1].size if hashed else stamp.size
     files.add(FileUse(found.path, "read", found.place, size, hashed[0] if hashed else None, found.parameter))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bis.execution.watch.notes import Notes
 
 _CALLS = "open,openat,openat2,creat,execve,execveat,rename,renameat,renameat2,connect"
-_LINE = re.compile(r"(\d+) +(\w+)\((.*)\) += (\d+)(?:<([^>]*)>)?")
+_LINE = re.compile(r"(\d+) +(\w+)\((.*)\) += (-?\d+)(?:<([^>]*)>)?")
+_DIRECTORY = re.compile(r"AT_FDCWD<([^>]*)>")
 _STRING = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
 _WRITING = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC|O_APPEND")
 _PORT = re.compile(r"sin6?_port=htons\((\d+)\)")
@@ -31,12 +31,20 @@ def read_strace(file: Path, notes: Notes, directory: Path) -> None:
     except OSError:
         return
     unfinished: dict[str, str] = {}
+    directories: dict[str, str] = {}
     for line in text.splitlines():
         whole = _join(line, unfinished)
         match = _LINE.match(whole) if whole else None
-        if match:
-            pid, call, arguments, _, path = match.groups()
-            _note(notes, int(pid), call, arguments, path, directory)
+        if not match:
+            continue
+        pid, call, arguments, result, path = match.groups()
+        if found := _DIRECTORY.search(arguments):
+            directories[pid] = _decode(found.group(1))
+        if call == "connect":
+            _note_connection(notes, arguments)
+        elif not result.startswith("-"):
+            here = Path(directories.get(pid, directory))
+            _note(notes, int(pid), call, arguments, path, here)
 
 
 def _join(line: str, unfinished: dict[str, str]) -> str | None:
@@ -53,19 +61,24 @@ def _join(line: str, unfinished: dict[str, str]) -> str | None:
 def _note(notes: Notes, pid: int, call: str, arguments: str, path: str | None, directory: Path) -> None:
     strings = [_decode(text) for text in _STRING.findall(arguments)]
     if call.startswith(("open", "creat")) and path:
-        name = _decode(path) if path.startswith("\\x") else path
         if call == "creat" or _WRITING.search(arguments):
-            notes.written(name)
+            notes.written(_decode(path))
         else:
-            notes.read(name)
+            notes.read(_decode(path))
     elif call.startswith("rename") and len(strings) == 2:
         notes.written(str(directory / strings[1]))
     elif call.startswith("exec") and strings:
         notes.executed(pid, strings[1:] or strings)
-    elif call == "connect" and (port := _PORT.search(arguments)) and (host := _HOST.search(arguments)):
-        address = host.group(1)
-        notes.connected(_decode(address) if address.startswith("\\x") else address, int(port.group(1)))
+
+
+def _note_connection(notes: Notes, arguments: str) -> None:
+    port, host = _PORT.search(arguments), _HOST.search(arguments)
+    if port and host:
+        notes.connected(_decode(host.group(1)), int(port.group(1)))
 
 
 def _decode(text: str) -> str:
+    """The text that ``-xx`` wrote as hexadecimal numbers."""
+    if not text.startswith("\\x"):
+        return text
     return bytes.fromhex(text.replace("\\x", "")).decode("utf-8", "surrogateescape")
