@@ -22,6 +22,7 @@ STACKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "3.13": ("3.13", ("scikit-learn==1.7.2", "numpy==2.3.4")),
     "numpy 1.16": ("3.7", ("numpy==1.16.6",)),
     "boosting": ("3.11", ("scikit-learn==1.7.2", "numpy==2.3.4", "xgboost-cpu==3.0.5", "lightgbm==4.6.0")),
+    "crates": ("3.11", ("roc-validator==0.13.0", "rocrate==0.15.1")),
     "torch": ("3.11", ("torch==2.13.0+cpu", "numpy==2.3.4")),
 }
 """Name -> (Python version, what is installed). One NumPy from before its generators, one stack a Python since 3.7."""

@@ -102,6 +102,8 @@ def _entries(repository: bytes, commit: str, prefix: bytes = b"") -> Iterator[_E
         facts, _, path = line.partition(b"\t")
         mode, _, name, size = facts.decode().split()
         if mode != _LINK_TO_REPOSITORY:
+            if not size.isdigit():  # "BAD", in Git's words
+                raise SourceError(f"the object {name} of the commit {commit} is missing")
             yield _Entry(mode, name, int(size), prefix + path, repository)
             continue
         inner = os.path.join(repository, path)  # noqa: PTH118 - bytes

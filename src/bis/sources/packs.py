@@ -84,10 +84,11 @@ def unpack(home: Home, source: bytes | IO[bytes]) -> str:
 
 
 def size_bytes(home: Home, tree: str) -> int:
-    """How much the files of the snapshot ``tree`` are together."""
+    """How much the files of the snapshot ``tree`` are together, those of them that are there."""
     store = ObjectStore.open(home)
     result = git.run("--git-dir", store.directory, "ls-tree", "-r", "-l", "-z", "--full-tree", tree)
-    return sum(int(line.partition(b"\t")[0].split()[-1]) for line in split(result.output))
+    sizes = [line.partition(b"\t")[0].split()[-1] for line in split(result.output)]
+    return sum(int(size) for size in sizes if size.isdigit())
 
 
 def _member(mode: str, name: bytes) -> zipfile.ZipInfo:

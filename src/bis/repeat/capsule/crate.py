@@ -108,6 +108,7 @@ def _root(run: RunDocument, parts: list[Entity], action: Entity) -> Entity:
         "license": _link(_LICENSE),
         "conformsTo": {"@id": _PROFILE},
         "hasPart": [_link(part) for part in parts],
+        "author": {"@id": "#agent"},
         "mentions": _link(action),
     }
 
@@ -131,9 +132,7 @@ def _action(
         "agent": _link(agent),
         "startTime": _time(run.start_time),
         "endTime": _time(run.end_time or run.start_time),
-        "actionStatus": {
-            "@id": f"http://schema.org/{'Completed' if finished else 'Failed'}ActionStatus",
-        },
+        "actionStatus": f"http://schema.org/{'Completed' if finished else 'Failed'}ActionStatus",
         "object": [_link(each) for each in inputs],
         "result": [_link(each) for each in results],
         "environment": [_link(each) for each in variables],
@@ -153,6 +152,7 @@ def _project(run: RunDocument, plan: Plan | None, present: set[str]) -> Entity:
             "@type": ["File", "SoftwareSourceCode"],
             "name": name,
             "version": plan.source.commit or plan.source.tree or "",
+            **({"url": plan.source.repository} if plan.source.repository else {}),
             **requirements,
         }
     return {

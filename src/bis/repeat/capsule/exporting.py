@@ -41,7 +41,10 @@ MAX_CHANGES_CHARACTERS = 10_000_000
 
 _PIECE_BYTES = 1 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_COMPRESSED = (".zip", ".gz", ".xz", ".bz2", ".zst", ".png", ".jpg", ".jpeg", ".npz", ".parquet", ".whl")
+_NEEDED = (LOCK, RECORD, SOURCE, CHANGES)
+"""What a capsule is for, whatever its size."""
+_COMPRESSED = (".gz", ".xz", ".bz2", ".zst", ".png", ".jpg", ".jpeg", ".parquet")
+"""Not compressed again. A zip is: else a capsule that was cut short could be taken for the zip that is in it."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,7 @@ class _Packing:
     def _add_artifact(self, path: str) -> None:
         place = self._fetch(path)
         size_bytes = place.stat().st_size
-        if size_bytes > self.max_file_bytes:
+        if size_bytes > self.max_file_bytes and layout.member_of(path) not in _NEEDED:
             self.absent.append(PackedFile(layout.member_of(path), size_bytes, sha256_of(place)))
         else:
             self._add_file(layout.member_of(path), place)
