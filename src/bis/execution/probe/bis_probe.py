@@ -5,6 +5,7 @@ Standard library only, Python 3.7 to 3.14, no import of the rest of bis, nothing
 
 from __future__ import annotations
 
+import bis_kernels
 import bis_lineage
 import bis_mlflow
 import bis_seed
@@ -17,5 +18,6 @@ def install() -> None:
     bis_lineage.install()  # first: the others ask for this process's place
     bis_seed.install()
     bis_threads.install()
+    bis_kernels.install()
     bis_watch.install()
     bis_mlflow.install()

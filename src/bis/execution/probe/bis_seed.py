@@ -63,10 +63,9 @@ def _draw(name: str, bits: int) -> int:
     stream = _streams.get(name)
     if stream is None:
         key = "bis 1 {} {} {}".format(_seed, bis_lineage.current(), name)
-        stream = _streams[name] = _Stream()
-        stream.seed(
-            int.from_bytes(key.encode(), "big")
-        )  # 3.8 and 3.9 take the hash of what the type is given
+        made = _Stream()
+        made.seed(int.from_bytes(key.encode(), "big"))  # 3.8 and 3.9 take the hash of what the type is given
+        stream = _streams.setdefault(name, made)  # another thread may have been quicker
     return stream.getrandbits(bits)
 
 

@@ -78,7 +78,7 @@ def _amend_joblib(module: Any) -> None:
 
 
 def _amend_pool(module: Any) -> None:
-    """A worker of ``multiprocessing.Pool`` reads (job, number, ...) from a queue; the jobs are counted by its parent."""
+    """A worker of ``multiprocessing.Pool`` reads (job, number, ...) from a queue; its parent counts the jobs."""
     work = module.worker
 
     def worker(inqueue: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -100,7 +100,7 @@ def _is_thread() -> bool:
 
 
 def _process() -> Any:
-    return sys.modules["multiprocessing.process"].current_process()  # type: ignore[attr-defined]
+    return sys.modules["multiprocessing.process"].current_process()
 
 
 class _Queue:
