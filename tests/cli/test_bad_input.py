@@ -79,6 +79,7 @@ def assert_refused(bis: Bis, words: list[str], *said: str, status: int = 2) -> N
         (["--env", "local"], ["'--env-file' or '--env-manager'"]),
         (["-p", "epochs=1"], ["Did you mean '-P'?"]),
         (["epochs=1"], ["-P NAME=VALUE"]),
+        (["--", "-P", "epochs=1"], ["before it"]),
         (["--epochs", "1"], ["-P NAME=VALUE"]),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else None,

@@ -184,6 +184,20 @@ def test_proxies_and_credentials_of_the_caller_do_not_get_between(bis: Bis, tmp_
     assert result.json["metrics"] == {"accuracy": 1.0}
 
 
+def test_the_password_of_a_database_is_not_shown(bis: Bis, tmp_path: Path) -> None:
+    project = write_project(tmp_path / "p", "entry_points: {main: {command: echo}}")
+    result = bis("run", project, MLFLOW_TRACKING_URI="postgresql://someone:s3cret@host/runs")
+    assert "MLFLOW_TRACKING_URI=postgresql://host/runs is not a server" in result.err
+    assert "s3cret" not in result.err + bis("show", "--json").out
+
+
+def test_a_server_that_does_not_answer_is_one_clear_error(bis: Bis, tmp_path: Path) -> None:
+    project = write_project(tmp_path / "p", "entry_points: {main: {command: echo}}")
+    result = bis("run", project, MLFLOW_TRACKING_URI="http://someone:s3cret@127.0.0.1:9")
+    assert result.status == 2
+    assert "the tracking server at http://127.0.0.1:9 does not answer: Connection refused" in result.err
+
+
 def test_a_uri_that_is_no_server_is_said_and_not_used(bis: Bis, tmp_path: Path) -> None:
     project = write_project(
         tmp_path / "p", MLPROJECT, {"main.py": "import mlflow\nmlflow.log_metric('accuracy', 1)\n"}

@@ -48,6 +48,8 @@ class Parser(argparse.ArgumentParser):
     def hint_for(self, word: str) -> str:
         """What may have been meant by an argument that this command does not take."""
         names = list(self._option_string_actions)
+        if word in names:
+            return "What follows -- is no option: write options before it."
         same = [name for name in names if name.lower() == word.lower()]
         begun = [name for name in names if len(word) > 3 and name.startswith(word)]
         if near := same or begun:

@@ -137,7 +137,7 @@ class RestClient:
     def _silence(self, error: Exception) -> TrackingError:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         return TrackingError(
-            f"the tracking server at {self.address} does not answer: {reason}",
+            f"the tracking server at {self.address} does not answer: {getattr(reason, 'strerror', None) or reason}",
             hint="Check MLFLOW_TRACKING_URI and the network, or unset it to track in BIS_HOME.",
         )
 

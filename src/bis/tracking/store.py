@@ -151,5 +151,7 @@ def open_callers_store(home: Home, *, notify: Callable[[str], None]) -> Store:
     if uri.startswith(("http://", "https://")):
         return open_store(home, uri)
     if uri:
-        notify(f"MLFLOW_TRACKING_URI={uri} is not a server: runs are kept in bis's own store")
+        scheme, separator, rest = uri.partition("://")
+        shown = scheme + separator + rest.rpartition("@")[2]  # the address of a database has its password
+        notify(f"MLFLOW_TRACKING_URI={shown} is not a server: runs are kept in bis's own store")
     return open_store(home)
