@@ -257,6 +257,10 @@ def _with_link(capsule: Path) -> bytes:
         (_rewritten(_replace("run.json", "bis.run/1", "bis.run/2")), "newer format"),
         (_rewritten(_replace("run.json", '"FINISHED"', '"RUNNING"')), "cannot be read"),
         (_rewritten(_replace("run.json", '"kind": "test', '"kind": ["test"], "x": "')), "cannot be read"),
+        (_rewritten(_replace("run.json", '"kind": "test', '"kind": "\\ud800')), "cannot be read"),
+        (_rewritten(lambda contents: contents.update({"run.json": b"[]"})), "cannot be read"),
+        (_rewritten(lambda contents: contents.update({"record.json": b"["})), "its record cannot be read"),
+        (_rewritten(lambda contents: contents.update({"source.zip": b"no zip"})), "no snapshot that can be"),
         (_rewritten(_replace("plan.json", "main.py {rate}", "evil.py {rate}")), "do not belong together"),
         (_rewritten(_other_source), "its source is not the one of its plan"),
         (_rewritten(_replace("record.json", '"plan_digest": "', '"plan_digest": "0')), "another plan"),
@@ -351,6 +355,38 @@ def test_the_public_library_of_crates_opens_it(bis: Bis, run: dict[str, Any], ca
     words = [stack_python("crates"), "-c", code, str(capsule), run["run_id"]]
     result = subprocess.run(words, capture_output=True, text=True, check=True)
     assert result.stdout.split()[0] == "source.zip"
+
+
+def test_an_import_that_is_cut_short_is_no_run(
+    capsule: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bis.home import Home
+    from bis.repeat.capsule import import_capsule
+    from bis.tracking import open_store
+    from bis.tracking.sqlite import SqliteStore
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    home = Home(tmp_path / "third home")
+    with monkeypatch.context() as patched:
+        patched.setattr(SqliteStore, "update_run", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            import_capsule(home, capsule)
+    store = open_store(home)
+    assert store.recent_runs() == []
+    store.close()
+    assert list(home.running.iterdir()) == []
+    assert import_capsule(home, capsule).plan is not None  # and again, to its end
+
+
+@pytest.mark.slow
+def test_the_capsule_of_the_tutorial_is_small(bis: Bis, tmp_path: Path) -> None:
+    assert bis("init", "demo").status == 0
+    bis.run_json("demo")
+    document = bis("export", "latest", tmp_path / "run.zip", "--json").json
+    assert document["can_be_executed"]
+    assert document["size_bytes"] <= 100_000
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bis.errors import BisError, RunNotFoundError, SourceError, TrackingError
+from bis.execution.tracked import DEFAULT_EXPERIMENT
 from bis.liveness import Owner, RunningDirectory
 from bis.plans import Plan
 from bis.repeat.capsule.layout import (
@@ -242,5 +243,8 @@ def _is_taken(store: Store, run_id: str) -> bool:
 
 
 def _experiment(store: Store, name: str) -> str:
+    """The experiment of that name, made when there is none; the default one when it was deleted here."""
     found = store.experiment_named(name)
-    return found.experiment_id if found else store.create_experiment(name)
+    if found is None:
+        return store.create_experiment(name)
+    return found.experiment_id if found.lifecycle_stage == "active" else DEFAULT_EXPERIMENT

@@ -92,14 +92,24 @@ def _check_types(run: RunDocument) -> None:
     """Raise ValueError for what no run has. The id becomes the name of a directory."""
     if not re.fullmatch(r"[0-9a-f]{32}", run.run_id):
         raise ValueError("its id is none")
-    texts = (run.name, run.experiment, run.user_id, *run.params, *run.params.values(), *run.tags)
-    if not all(isinstance(text, str) for text in (*texts, *run.tags.values())):
-        raise ValueError("a name or value is no text")
+    for text in _texts(run):
+        text.encode()  # neither another type, nor half of a character
     times = (run.start_time, run.start_time if run.end_time is None else run.end_time)
     if not all(isinstance(time, int) for time in times) or not run.status.is_terminated:
         raise ValueError("its times or status are none of a run that has ended")
     for metric in run.metrics:
         check_metric(metric)
+
+
+def _texts(run: RunDocument) -> Iterator[str]:
+    yield from (run.name, run.experiment, run.user_id)
+    for words in (run.params, run.tags):
+        yield from (*words, *words.values())
+    for metric in run.metrics:
+        yield from (metric.key, metric.model_id, metric.dataset_name, metric.dataset_digest)
+    for used in run.datasets:
+        yield from (text for text in asdict(used.dataset).values() if text is not None)
+        yield from (text for tag in used.tags for text in (tag.key, tag.value))
 
 
 def _history(store: Store, run_id: str, key: str) -> Iterator[Metric]:
