@@ -292,8 +292,13 @@ def _models(store: Store, run: Run, notes: list[str]) -> dict[str, str]:
 
 
 def _history(store: Store, run_id: str, key: str) -> History:
-    points = store.metric_history(run_id, key).items
-    return History(array("q", [p.step for p in points]), array("d", [p.value for p in points]))
+    from bis.tracking.sqlite import SqliteStore
+
+    if isinstance(store, SqliteStore):  # without an object for each of a million points
+        points = store.metric_points(run_id, key)
+    else:
+        points = [(point.step, point.value) for point in store.metric_history(run_id, key).items]
+    return History(array("q", [step for step, _ in points]), array("d", [value for _, value in points]))
 
 
 def _text(own: Mapping[str, Content], name: str) -> str | None:
