@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from bis.plans.levels import LEVELS, TABLE, variables_of
+from bis.plans.levels import CORES, LEVELS, SEED, TABLE, Held, variables_of
 
 
 def test_observe_sets_nothing() -> None:
@@ -45,3 +47,14 @@ def test_kernels_are_named_for_the_processors_that_have_them() -> None:
 def test_each_variable_is_in_the_table_once() -> None:
     names = [held.name for held in TABLE]
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("held", TABLE, ids=lambda held: held.name)
+def test_the_page_has_what_each_level_sets(held: Held) -> None:
+    page = Path(__file__).parents[2] / "docs" / "reference" / "levels.md"
+    row = next(line for line in page.read_text().splitlines() if f"`{held.name}`" in line)
+    _, _, at_seed, at_strict, _, _ = row.split("|")
+    words = {SEED: "the seed", CORES: "the cores", None: ""}
+    assert at_seed.strip().strip("`") == words.get(held.seed, held.seed)
+    if held.name != "NPY_DISABLE_CPU_FEATURES":  # the list is long
+        assert at_strict.strip().strip("`") == words.get(held.strict, held.strict)

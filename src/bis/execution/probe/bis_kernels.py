@@ -1,7 +1,9 @@
 """Names the processor features that NumPy is not to use, at the level ``strict``, as the release at hand knows them.
 
 NumPy warns of each name that it has no kernels for or the processor does not have, and the names differ from release
-to release; so the list of the plan is narrowed when NumPy is about to be imported. Standard library only, Python 3.7 to 3.14.
+to release; so the list of the plan is narrowed when NumPy is about to be imported.
+
+Standard library only, Python 3.7 to 3.14.
 """
 
 from __future__ import annotations
