@@ -126,3 +126,14 @@ def test_a_lock_of_another_platform_is_not_installed(project: Project, locked: L
 def test_another_version_of_the_c_library_is_taken(project: Project, locked: Lock) -> None:
     older = "-".join([*locked.platform.split("-")[:2], "glibc2.17"])
     assert project.realize(dataclasses.replace(locked, platform=older)).created
+
+
+@pytest.mark.usefixtures("empty_cache")
+@pytest.mark.parametrize("uploaded", [None, "2035-01-01T00:00:00Z"])
+def test_a_lock_is_good_on_a_mirror_without_upload_times_or_with_its_own(
+    project: Project, index: PackageIndex, locked: Lock, uploaded: str | None
+) -> None:
+    for releases in index.releases.values():
+        releases[0].upload_time = uploaded
+    made = project.realize(locked)
+    assert run_in(made, PRINT, project.directory) == "the file that was locked 1.0"

@@ -13,7 +13,7 @@ from bis.environments.uv_command import Finished, cleaned, run_uv
 from bis.errors import BisError, BuildError, HomeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
     from pathlib import Path
 
     from bis.environments.locks import Lock, LockedPath
@@ -29,7 +29,7 @@ _GONE = re.compile(
 _YANKED = re.compile(r"^warning: `([^`]+)` is yanked(?: \(reason: \"(.*)\"\))?", re.MULTILINE)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Installation:
     """One installation: of which lock, into which environment, and whom to tell."""
 
@@ -44,6 +44,8 @@ class Installation:
     notify: Callable[[str], None]
     show_progress: bool
     held: int
+    by_date: bool = True
+    """Whether locked packages, too, are looked for as of the lock's date; it turns out when the index has others."""
 
     def install(self) -> None:
         """Install it all; raises BuildError with what cannot be had, HomeError."""
@@ -54,41 +56,53 @@ class Installation:
         """Install what has hashes; what has vanished from the index is taken from uv's cache, if it is there."""
         if not self.lock.requirements:
             return
-        options = "".join(f"{line}\n" for line in lines_for_uv(self.lock.options, self.directory))
-        done = self._sync(options + self.lock.requirements)
-        if done.code == 0:
-            return
-        wanted = {name_of(block): block for block in blocks(self.lock.requirements)}
-        gone = self._vanished(done, options, wanted)
+        done = self._sync()
+        if done.code != 0 and self.lock.as_of and self._missed(done):
+            self.by_date = False  # a mirror has no upload times, or its own; the hashes hold the packages
+            done = self._sync()
+        if done.code != 0:
+            self._add_without_vanished(done)
+
+    def _add_without_vanished(self, failed: Finished) -> None:
+        gone = self._vanished(failed)
         if not gone:
-            raise self._error(done)
-        wheels = self._kept_wheels({name: wanted[name] for name in gone})
-        rest = [block for name, block in wanted.items() if name not in gone]
-        done = self._sync(options + "".join(rest))
+            raise self._error(failed)
+        wheels = self._kept_wheels(gone)
+        done = self._sync(without=gone)
         if done.code == 0:
             done = self._uv(["install", "--no-deps"], [str(wheel) for wheel in wheels], "--offline")
         if done.code != 0:
             raise self._error(done)
 
-    def _vanished(self, done: Finished, options: str, wanted: dict[str, str]) -> list[str]:
-        """The packages that the index does not have any more: uv names one at a time."""
-        gone: list[str] = []
-        if not done.errors:  # they went to the terminal
-            done = self._dry_run(options, wanted, gone)
-        while done.code != 0:
-            found = [name for name in _names(done.errors) if name in wanted and name not in gone]
-            if not found:
-                break
-            gone += found
-            done = self._dry_run(options, wanted, gone)
+    def _vanished(self, failed: Finished) -> dict[str, str]:
+        """The locked requirements, by name, that the index does not have any more: uv names one at a time."""
+        wanted = {name_of(block): block for block in blocks(self.lock.requirements)}
+        gone: dict[str, str] = {}
+        found = self._missed(failed)
+        while any(name in wanted and name not in gone for name in found):
+            gone |= {name: wanted[name] for name in found if name in wanted}
+            found = _names(self._dry_run(without=gone).errors)
         return gone
 
-    def _dry_run(self, options: str, wanted: dict[str, str], gone: list[str]) -> Finished:
-        rest = [block for name, block in wanted.items() if name not in gone]
-        self._write("rest.txt", options + "".join(rest))
-        return self._uv(["sync", "--require-hashes", "--dry-run"], ["rest.txt"])
+    def _missed(self, failed: Finished) -> list[str]:
+        """The packages that uv did not find; it is asked again where it wrote to the terminal."""
+        return _names(failed.errors or self._dry_run().errors)
 
-    def _kept_wheels(self, gone: dict[str, str]) -> list[Path]:
+    def _dry_run(self, without: Container[str] = ()) -> Finished:
+        self._write("requirements.txt", self._hashed(without))
+        return self._uv(["sync", "--require-hashes", "--dry-run"], ["requirements.txt"])
+
+    def _sync(self, without: Container[str] = ()) -> Finished:
+        self._write("requirements.txt", self._hashed(without))
+        return self._run(["sync", "--require-hashes"], ["requirements.txt"])
+
+    def _hashed(self, without: Container[str]) -> str:
+        """The text for uv: the project's options, and each requirement with its hashes."""
+        options = "".join(f"{line}\n" for line in lines_for_uv(self.lock.options, self.directory))
+        found = (block for block in blocks(self.lock.requirements) if name_of(block) not in without)
+        return options + "".join(found)
+
+    def _kept_wheels(self, gone: Mapping[str, str]) -> list[Path]:
         """The files of vanished packages, as uv's cache has them; raises BuildError that names those it has not."""
         cache = uv_cache.directory()
         found = {name: uv_cache.find_wheel(cache, block, self.work) for name, block in gone.items()}
@@ -135,10 +149,6 @@ class Installation:
                 hint="It was changed or removed meanwhile: run again.",
             )
 
-    def _sync(self, requirements: str) -> Finished:
-        self._write("requirements.txt", requirements)
-        return self._run(["sync", "--require-hashes"], ["requirements.txt"])
-
     def _run(self, command: Sequence[str], goal: Sequence[str]) -> Finished:
         """Run uv with its cache alone, which asks the network nothing, and with the network when that fails."""
         done = self._uv(command, goal, "--offline")
@@ -156,7 +166,8 @@ class Installation:
         arguments += flags_for_uv(self.lock.options)
         if self.lock.as_of:  # holds what sdists are built with to the date as well
             arguments.append(f"--exclude-newer={self.lock.as_of}")
-            arguments += [f"--exclude-newer-package={each}=false" for each in self.lock.undated]
+            free = self.lock.undated if self.by_date else self.lock.packages
+            arguments += [f"--exclude-newer-package={each}=false" for each in free]
         return run_uv([*arguments, *more], cwd=self.work, show=show, keep_open=(self.held,))
 
     def _write(self, name: str, text: str) -> None:
