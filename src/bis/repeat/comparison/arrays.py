@@ -11,7 +11,7 @@ import struct
 import sys
 from array import array
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bis.repeat.comparison.tally import Tally
 
@@ -29,6 +29,15 @@ _CODES = {
 
 
 @dataclass(frozen=True)
+class Field:
+    """A field of an array of records, as the nodes of scikit-learn's trees are."""
+
+    name: str
+    dtype: str
+    offset: int
+
+
+@dataclass(frozen=True)
 class Elements:
     """An array as it lies in a file: what its elements are, its shape, its bytes."""
 
@@ -36,6 +45,14 @@ class Elements:
     shape: tuple[int, ...]
     fortran: bool
     data: bytes
+    fields: tuple[Field, ...] = ()
+
+    def field(self, wanted: Field) -> Elements:
+        """The array of one field."""
+        item, size = size_of(self.dtype), size_of(wanted.dtype)
+        starts = range(wanted.offset, len(self.data), item)
+        data = b"".join([self.data[start : start + size] for start in starts])
+        return Elements(wanted.dtype, self.shape, self.fortran, data)
 
 
 def compare_npy(first: bytes, second: bytes, context: Context) -> Finding | None:
@@ -59,8 +76,25 @@ def read_npy(data: bytes) -> Elements:
     start = 12 if wide else 10
     header = ast.literal_eval(data[start : start + length].decode("latin-1" if data[6] < 3 else "utf-8"))
     shape = tuple(int(size) for size in header["shape"])
-    dtype = header["descr"] if isinstance(header["descr"], str) else repr(header["descr"])
-    return Elements(dtype, shape, bool(header["fortran_order"]), data[start + length :])
+    dtype, fields = _described(header["descr"])
+    return Elements(dtype, shape, bool(header["fortran_order"]), data[start + length :], fields)
+
+
+def _described(descr: Any) -> tuple[str, tuple[Field, ...]]:
+    """The type of a header: a text, or a list of (name, type) for records."""
+    if isinstance(descr, str):
+        return descr, ()
+    fields, offset = [], 0
+    for name, dtype in descr:  # a field that is an array itself has three parts, and is not read here
+        fields.append(Field(str(name), dtype, offset))
+        offset += size_of(dtype)
+    return f"|V{offset}", tuple(field for field in fields if field.name)
+
+
+def size_of(dtype: str) -> int:
+    """The bytes of one element."""
+    kind, digits = _plain(dtype)[0], _plain(dtype)[1:].partition("[")[0]
+    return (int(digits) if digits else 1) * (4 if kind == "U" else 1)
 
 
 def compare_elements(place: str, ones: Elements, others: Elements, tally: Tally) -> bool:
@@ -73,6 +107,8 @@ def compare_elements(place: str, ones: Elements, others: Elements, tally: Tally)
         return True
     if ones == others:
         return True
+    if ones.fields or others.fields:
+        return _compare_records(place, ones, others, tally)
     first, second = numbers_of(ones), numbers_of(others)
     if first is None or second is None or len(first) != len(second):
         if ones.dtype == others.dtype and re.fullmatch(r"[<>|=]?[SUVMm].*", ones.dtype):
@@ -83,6 +119,17 @@ def compare_elements(place: str, ones: Elements, others: Elements, tally: Tally)
         first, second = _in_c_order(first, ones), _in_c_order(second, others)
     tally.numbers(place, first, second)
     return True
+
+
+def _compare_records(place: str, ones: Elements, others: Elements, tally: Tally) -> bool:
+    if ones.fields != others.fields or len(ones.data) != len(others.data):
+        tally.differ(f"{place or 'the array'} has other fields")
+        return True
+    inside = f"{place}." if place else ""
+    return all(
+        compare_elements(f"{inside}{field.name}", ones.field(field), others.field(field), tally)
+        for field in ones.fields
+    )  # what lies between the fields has no meaning
 
 
 def numbers_of(elements: Elements) -> Sequence[float] | None:

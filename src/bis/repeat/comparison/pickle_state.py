@@ -12,7 +12,7 @@ import pickletools
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
-from bis.repeat.comparison.arrays import Elements
+from bis.repeat.comparison.arrays import Elements, Field, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,22 +173,23 @@ class _Machine:
         shape = tuple(int(size) for size in facts["shape"].items)
         dtype = dtype_of(facts["dtype"])
         if dtype is None:
-            raise PickleError("an array of records")
+            raise PickleError("an array of no known type")
+        fields = _fields_of(facts["dtype"])
         built.kind, built.name = "array", "numpy"
-        if dtype.endswith("O"):
+        if any(part.lstrip("<>|=").startswith("O") for part in (dtype, *(field.dtype for field in fields))):
             built.items = [_Machine(self._stream).read()]
             built.state = []
             return
         if facts.get("numpy_array_alignment_bytes") is not None:
             (padding,) = self._stream.read(1)
             self._stream.read(padding)
-        size = _size_of(dtype)
+        size = size_of(dtype)
         for length in shape:
             size *= length
         data = self._stream.read(size)
         if len(data) != size:
             raise PickleError("cut off in an array")
-        built.elements = Elements(dtype, shape, facts["order"] == "F", data)
+        built.elements = Elements(dtype, shape, facts["order"] == "F", data, fields)
         built.items, built.state = [], []
 
     def _persistent(self, argument: Any) -> None:
@@ -241,7 +242,7 @@ def _settle_array(node: Node) -> None:
     _, shape, dtype, fortran, content = state.items
     data, kind = _plain_bytes(content), dtype_of(dtype)
     if data is not None and kind is not None:
-        node.elements = Elements(kind, tuple(shape.items), bool(fortran), data)
+        node.elements = Elements(kind, tuple(shape.items), bool(fortran), data, _fields_of(dtype))
         node.kind, node.name, node.items, node.state = "array", "numpy", node.items[1:2], []
 
 
@@ -252,7 +253,7 @@ def _settle_buffer(node: Node) -> None:
     _, content, dtype, shape, order = node.items
     data, kind = _plain_bytes(content), dtype_of(dtype)
     if data is not None and kind is not None:
-        node.elements = Elements(kind, tuple(shape.items), order == "F", data)
+        node.elements = Elements(kind, tuple(shape.items), order == "F", data, _fields_of(dtype))
         node.kind, node.name, node.items = "array", "numpy", []
 
 
@@ -261,16 +262,23 @@ def _plain_bytes(value: Any) -> bytes | None:
 
 
 def dtype_of(value: Any) -> str | None:
-    """The dtype that a node makes, as ``<f8``; None for records and the like."""
+    """The dtype that a node makes, as ``<f8``; None when it makes none."""
     if not (isinstance(value, Node) and value.kind == "call" and _is_global(value.items[0], "numpy dtype")):
         return None
-    name = value.items[1]
-    if not isinstance(name, str) or name.startswith(("V", "M", "m")):
-        return None
-    order = "|"
-    if value.state and isinstance(value.state[-1], Node):
-        order = value.state[-1].items[1]
-    return f"{order}{name}"
+    state = value.state[-1].items if value.state and isinstance(value.state[-1], Node) else ()
+    return f"{state[1] if state else '|'}{value.items[1]}"
+
+
+def _fields_of(value: Node) -> tuple[Field, ...]:
+    """The fields of a dtype of records: its state is (version, order, subarray, names, fields, size, …)."""
+    state = value.state[-1].items if value.state and isinstance(value.state[-1], Node) else ()
+    if len(state) < 5 or not (isinstance(state[3], Node) and isinstance(state[4], Node)):
+        return ()
+    found = []
+    for name, description in state[4].pairs:
+        dtype = dtype_of(description.items[0])
+        found.append(Field(str(name), dtype or "|V1", int(description.items[1])))
+    return tuple(sorted(found, key=lambda field: field.offset))
 
 
 def number_of(node: Node) -> tuple[str, bytes] | None:
@@ -279,11 +287,6 @@ def number_of(node: Node) -> tuple[str, bytes] | None:
         return None
     kind, data = dtype_of(node.items[1]), _plain_bytes(node.items[2])
     return None if kind is None or data is None else (kind, data)
-
-
-def _size_of(dtype: str) -> int:
-    digits = dtype.lstrip("<>|=")[1:]
-    return (int(digits) if digits else 1) * (4 if dtype.lstrip("<>|=")[0] == "U" else 1)
 
 
 _IGNORED = frozenset({"PROTO", "FRAME", "READONLY_BUFFER"})
