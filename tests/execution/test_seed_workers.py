@@ -152,3 +152,15 @@ def test_a_child_that_is_given_few_variables_is_seeded_apart_from_its_parent(tmp
     first, second = (run_script(sys.executable, code, tmp_path) for _ in range(2))
     assert first == second
     assert len(set(first.split())) == 2
+
+
+def test_what_is_amended_can_still_be_sent_to_workers(tmp_path: Path) -> None:
+    code = """
+        import multiprocessing, multiprocessing.pool, os, pickle, random
+        for function in (os.system, random.Random.seed, multiprocessing.pool.worker):
+            assert pickle.loads(pickle.dumps(function)) == function, function
+        if __name__ == "__main__":
+            with multiprocessing.get_context("spawn").Pool(2) as pool:
+                print(pool.map(os.system, ["exit 0", "exit 1"]))
+    """
+    assert run_script(sys.executable, code, tmp_path) == "[0, 256]\n"

@@ -43,9 +43,11 @@ def install() -> None:
         _settle(_told_apart(given + _rank()))
         os.register_at_fork(before=_count_fork, after_in_child=_forked)
         os.system = _with_place("x", os.system)
+        os.system.__module__ = "os"  # where pickle finds it
         after("subprocess", _amend_subprocess)
-        after("multiprocessing.util", _amend_multiprocessing)
-        after("multiprocessing.process", _amend_process)
+        for package in ("multiprocessing", "multiprocess"):
+            after(package + ".util", _amend_multiprocessing)
+            after(package + ".process", _amend_process)
         for package in ("", "joblib.externals."):
             after(package + "loky.backend.fork_exec", _amend_loky)
 

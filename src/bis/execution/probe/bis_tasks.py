@@ -25,7 +25,8 @@ _listeners: list[Callable[[], None]] = []
 def install(begun: Callable[[], None]) -> None:
     """Call ``begun`` in a worker for each task that it begins, at the task's place."""
     _listeners.append(begun)
-    after("multiprocessing.pool", _amend_pool)
+    for package in ("multiprocessing", "multiprocess"):
+        after(package + ".pool", _amend_pool)
     after("concurrent.futures.process", _amend_executor)
     after("loky.process_executor", _amend_executor)
     after("joblib.parallel", _amend_joblib)
@@ -79,10 +80,10 @@ def _amend_joblib(module: Any) -> None:
 
 def _amend_pool(module: Any) -> None:
     """A worker of ``multiprocessing.Pool`` reads (job, number, ...) from a queue; its parent counts the jobs."""
-    work = module.worker
+    work, package = module.worker, sys.modules[module.__name__.rpartition(".")[0]]
 
     def worker(inqueue: Any, *arguments: Any, **keywords: Any) -> Any:
-        return work(inqueue if _is_thread() else _Queue(inqueue), *arguments, **keywords)
+        return work(_Queue(inqueue) if _is_process(package) else inqueue, *arguments, **keywords)
 
     worker.__name__, worker.__qualname__, worker.__module__ = (
         work.__name__,
@@ -92,15 +93,11 @@ def _amend_pool(module: Any) -> None:
     module.worker = worker
 
 
-def _is_thread() -> bool:
-    """Whether this is a worker of a ``ThreadPool``, which draws from its process's generators."""
+def _is_process(package: Any) -> bool:
+    """Not so for a worker of a ``ThreadPool``, which draws from its process's generators."""
     from threading import current_thread, main_thread
 
-    return current_thread() is not main_thread() or "_bis_place" not in vars(_process())
-
-
-def _process() -> Any:
-    return sys.modules["multiprocessing.process"].current_process()
+    return current_thread() is main_thread() and "_bis_place" in vars(package.current_process())
 
 
 class _Queue:
