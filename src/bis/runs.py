@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -250,8 +250,14 @@ def execute_plan(
     chosen = options or ExecutionOptions()
     secrets = read_env_file(Path(chosen.env_file)) if chosen.env_file else {}
 
+    def prepare_here(home: Home) -> Prepared:
+        project = directory / plan.source.subdirectory
+        lock = environments.observe(plan.environment, directory=project, home=home, notify=notify)
+        here = plan if lock is plan.environment else replace(plan, environment=lock)
+        return prepare_again(here, directory, inputs=inputs, secrets=secrets, origin=origin)
+
     return _submit(
-        lambda _: prepare_again(plan, directory, inputs=inputs, secrets=secrets, origin=origin),
+        prepare_here,
         chosen,
         notify=notify,
         synchronous=synchronous,

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bis import environments
 from bis.environments import installed, local
 
 if TYPE_CHECKING:
+    from bis.environments import Lock
     from bis.environments.environment import Environment
     from environments.doubles import PackageIndex, Project
 
@@ -131,3 +133,30 @@ def test_a_shim_that_selects_nothing_is_passed_by_with_a_note(tmp_path: Path) ->
 
 def test_without_any_python_it_is_that_of_bis(tmp_path: Path) -> None:
     assert local.caller_python({"PATH": str(tmp_path)}, tmp_path) == (Path(sys.executable), None)
+
+
+def test_a_lock_that_is_executed_again_is_what_is_installed_now(
+    project: Project, active: Environment
+) -> None:
+    kept = project.lock(manager="local")
+    (packages,) = (active.prefix or Path()).glob("lib/*/site-packages")
+
+    def observed() -> Lock:
+        project.notes.clear()
+        return environments.observe(
+            kept, directory=project.directory, home=project.home, notify=project.notes.append
+        )
+
+    assert observed().digest == kept.digest
+    assert project.notes == []
+    (packages / "alpha-1.0.dist-info").rename(packages / "alpha-1.1.dist-info")
+    (packages / "beta-3.0.dist-info").mkdir()
+    assert observed().digest != kept.digest
+    assert project.notes == [
+        "the local environment is not what it was: alpha was 1.0 and is 1.1; beta was not there and is 3.0"
+    ]
+
+
+def test_a_lock_of_another_manager_is_taken_as_it_is(project: Project, active: Environment) -> None:
+    lock = active.lock
+    assert environments.observe(lock, directory=project.directory, home=project.home, notify=print) is lock

@@ -12,7 +12,7 @@ from bis.environments.as_of import AsOf
 from bis.environments.detection import detect
 from bis.environments.environment import Environment
 from bis.environments.locks import Lock
-from bis.environments.providers import lock, realize, write_lock_file
+from bis.environments.providers import lock, observe, realize, write_lock_file
 from bis.environments.spec import EnvironmentSpec
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Lock",
     "detect",
     "lock",
+    "observe",
     "realize",
     "write_lock_file",
 ]

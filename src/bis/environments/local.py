@@ -9,15 +9,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bis.environments.as_of import AsOf
 from bis.environments.environment import Environment
 from bis.environments.home_files import replace_text
 from bis.environments.locks import FORMAT, Lock, platform_tag
+from bis.environments.spec import EnvironmentSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from bis.environments.as_of import AsOf
-    from bis.environments.spec import EnvironmentSpec
     from bis.home import Home
 
 
@@ -57,6 +57,25 @@ def realize(
     """Return the caller's own environment; nothing is built."""
     python, _ = caller_python(os.environ, directory or Path.cwd())
     return Environment(lock, manager="local", prefix=None, python=python, created=False, seconds=0.0)
+
+
+def observe(kept: Lock, *, directory: Path, home: Home, notify: Callable[[str], None]) -> Lock:
+    """Return the lock of what is installed now, with a note of how it differs from the one that is ``kept``."""
+    spec = EnvironmentSpec(
+        directory, manager="local", kind="none", python=kept.python_requested, variables=kept.variables
+    )
+    now = lock(spec, as_of=AsOf.latest(), home=home, notify=notify)
+    changes = [
+        f"{name} was {kept.packages.get(name, 'not there')} and is {now.packages.get(name, 'not there')}"
+        for name in sorted({*kept.packages, *now.packages})
+        if kept.packages.get(name) != now.packages.get(name)
+    ]
+    if kept.python != now.python:
+        changes.insert(0, f"Python was {kept.python} and is {now.python}")
+    if changes:
+        more = f" and {len(changes) - 5} more" if len(changes) > 5 else ""
+        notify(f"the local environment is not what it was: {'; '.join(changes[:5])}{more}")
+    return now
 
 
 def caller_python(environ: Mapping[str, str], directory: Path) -> tuple[Path, str | None]:

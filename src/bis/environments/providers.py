@@ -98,6 +98,18 @@ def write_lock_file(
     return committing.write(spec, resolve, as_of=as_of, home=home, notify=notify, upgrade=upgrade)
 
 
+def observe(lock: Lock, *, directory: Path, home: Home, notify: Callable[[str], None]) -> Lock:
+    """Return the lock that an execution of ``lock`` will have.
+
+    That is the lock itself, but for ``local``: there it is what is installed now, which nothing holds.
+    """
+    if lock.manager != "local":
+        return lock
+    from bis.environments import local
+
+    return local.observe(lock, directory=directory, home=home, notify=notify)
+
+
 def realize(
     lock: Lock,
     *,
