@@ -24,7 +24,7 @@ entry_points:
       data: {type: path, default: ""}
     command: "python main.py {scale} {data}"
   clock: {command: "python -c 'import time; print(time.perf_counter_ns())' > out.txt"}
-  wait: {command: "test -e ../fast || {{ echo $$ > ../started; sleep 600; }}"}
+  wait: {command: "test -e $MARK/fast || {{ echo $$ > $MARK/started; sleep 600; }}"}
 """
 MAIN = """\
 import random, sys
@@ -161,16 +161,17 @@ def test_a_snapshot_that_is_gone_is_said(bis: Bis, project: Path) -> None:
 
 
 def test_an_interrupted_rerun_leaves_nothing_half_made(bis: Bis, project: Path) -> None:
+    bis.variables["MARK"] = str(project.parent)
     (project.parent / "fast").write_text("")
     first = made(bis, project, "-e", "wait")
-    (bis.home / "reruns").mkdir(exist_ok=True)
+    (project.parent / "fast").unlink()
     process = bis.start("rerun", first)
-    pid = int(await_file(bis.home / "reruns" / "started"))
+    pid = int(await_file(project.parent / "started"))
     process.send_signal(signal.SIGINT)
     result = finish(process)
     assert result.status == 130
     assert not Path(f"/proc/{pid}").exists()
-    assert [path.name for path in (bis.home / "reruns").iterdir()] == ["started"]
+    assert not list((bis.home / "reruns").iterdir())
     assert bis.statuses() == ["KILLED", "FINISHED"]
 
 
@@ -185,3 +186,20 @@ def test_a_tolerance_makes_close_good_enough(bis: Bis, project: Path) -> None:
     )  # the parameter differs still
     assert "<html" in page.read_text()
     assert bis("diff", first, second, "--rtol", "much").status == 2
+
+
+def test_a_capsule_is_executed_in_a_home_that_never_saw_it(bis: Bis, project: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data.txt"
+    data.write_text("1.5\n")
+    first = made(bis, project, "-P", f"data={data}")
+    capsule = tmp_path / "run.zip"
+    assert bis("export", first, capsule, "--with-inputs").status == 0
+    shutil.rmtree(project)
+    data.unlink()
+    elsewhere = Bis(home=tmp_path / "another home", cwd=tmp_path)
+    asked = elsewhere("rerun", capsule)
+    assert asked.status == 2
+    assert "--yes" in asked.err
+    again = elsewhere("rerun", capsule, "--yes")
+    assert (again.status, verdict(again)) == (0, "IDENTICAL"), again.out + again.err
+    assert elsewhere("verify", first[:8], "--rounds", "2").status == 0

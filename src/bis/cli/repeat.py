@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
+    from bis.home import Home
     from bis.plans import Level
     from bis.repeat.causes import Cause
     from bis.repeat.comparison import Comparison, Tolerance
     from bis.repeat.recorded import RecordedRun
     from bis.repeat.rerun import RerunOptions
+    from bis.tracking import Store
 
 _RUN_HELP = "a run's id, the beginning of one, or 'latest'"
 
@@ -58,6 +60,9 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         default=[],
         help="the same run with a change",
     )
+    again.add_argument(
+        "--yes", action="store_true", help="execute code that came in a capsule from elsewhere"
+    )
     again.add_argument("--keep", action="store_true", help="keep the directory in which it runs")
     _add_common(again)
     verifying = command(
@@ -92,7 +97,7 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
 def rerun(args: argparse.Namespace) -> int:
     """Execute a run again; the exit status says how the results compare."""
     from bis.cli.run import read_parameters
-    from bis.cli.stores import find_run, open_store
+    from bis.cli.stores import open_store
     from bis.cli.style import Style, notifier
     from bis.cli.summary import print_opening
     from bis.repeat.recorded import RecordedRun
@@ -100,7 +105,7 @@ def rerun(args: argparse.Namespace) -> int:
 
     home, store = open_store()
     notify, style = notifier(quiet=args.quiet), Style(sys.stderr)
-    with RecordedRun.load(store, find_run(store, args.run).info.run_id) as original:
+    with RecordedRun.load(store, _run_or_capsule(args, home, store)) as original:
         options = _read_options(args, read_parameters(args.param_list))
         repetition = execute_again(
             original,
@@ -117,6 +122,31 @@ def rerun(args: argparse.Namespace) -> int:
         with repetition.repeated as repeated:
             _print(args, original, repeated, repetition.comparison, list(repetition.changed_inputs))
     return repetition.comparison.exit_status
+
+
+def _run_or_capsule(args: argparse.Namespace, home: Home, store: Store) -> str:
+    """The id of the run that the word names; a capsule's run is taken in first, and its code waits for a yes."""
+    from pathlib import Path
+
+    from bis.cli.stores import find_run
+    from bis.repeat.capsule import consent, import_capsule
+
+    if args.run.endswith(".zip") and Path(args.run).is_file():
+        return import_capsule(home, Path(args.run), trusted=args.yes or _says_yes(args.run)).run_id
+    run = find_run(store, args.run)
+    if args.yes:
+        consent(store, run.info.run_id)
+    return run.info.run_id
+
+
+def _says_yes(file: str) -> bool:
+    """Ask on a terminal whether the code of a capsule may be executed; elsewhere nobody says yes."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    print(
+        f"{file} brings code that bis will execute here. Go on? [y/N] ", end="", file=sys.stderr, flush=True
+    )
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def verify(args: argparse.Namespace) -> int:

@@ -6,14 +6,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bis.errors import NotRepeatableError
+from bis.repeat.capsule import packed_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from bis.plans import Plan
     from bis.repeat.recorded import RecordedRun
+    from bis.tracking import Store
 
 _INPUT_PLACES = ("declared", "undeclared")
+
+
+def packed_inputs(
+    original: RecordedRun, plan: Plan, given: Mapping[str, str], *, store: Store, directory: Path
+) -> dict[str, str]:
+    """Path parameters whose file is not here and came in the run's capsule: name to where it is brought."""
+    found = {}
+    for name, path in plan.local.items():
+        entry = next((each for each in _inputs(original) if each["path"] == path), None)
+        if name in given or name in plan.in_tree or entry is None or Path(path).exists():
+            continue
+        target = directory / name
+        target.mkdir(parents=True, exist_ok=True)
+        packed = packed_input(store, original.run_id, str(entry.get("sha256")), target)
+        if packed is not None:
+            named = packed.with_name(Path(path).name)
+            packed.rename(named)
+            found[name] = str(named)
+    return found
 
 
 def check_inputs(

@@ -16,10 +16,12 @@ from bis.errors import (
     NotRepeatableError,
     ResolutionError,
     SourceError,
+    UsageError,
 )
 from bis.plans import with_level, with_parameters
+from bis.repeat.capsule import must_consent
 from bis.repeat.comparison import Tolerance, compare_runs
-from bis.repeat.inputs import check_inputs
+from bis.repeat.inputs import check_inputs, packed_inputs
 from bis.repeat.recorded import RecordedRun
 from bis.sources import packs, restore
 from bis.sources.restoring import has_snapshot
@@ -88,8 +90,14 @@ def rerun(
     UsageError and ParameterError for what is wrong with ``options``.
     """
     plan = plan_of(original)
-    changed = check_inputs(original, plan, options.inputs, allow_changed=options.allow_changed_inputs)
-    with _restored(original, plan, home, keep=options.keep) as root:
+    _check_consent(original)
+    with _places(original, home, keep=options.keep) as place:
+        packed = packed_inputs(original, plan, options.inputs, store=store, directory=place / "inputs")
+        inputs = {**options.inputs, **packed}
+        changed = check_inputs(original, plan, inputs, allow_changed=options.allow_changed_inputs)
+        root = place / "source"
+        with _gone_is_said(original):
+            _restore(original, plan, root, home)
         chosen = with_parameters(plan, options.parameters, root=root, cwd=Path.cwd())
         if options.level is not None:
             chosen = with_level(chosen, options.level)
@@ -103,7 +111,7 @@ def rerun(
                     env_file=options.env_file,
                     timeout_s=options.timeout_s,
                 ),
-                inputs=options.inputs,
+                inputs=inputs,
                 origin=original.run.tags.get("mlflow.source.name"),
                 notify=notify,
                 streams=streams,
@@ -128,18 +136,24 @@ def plan_of(original: RecordedRun) -> Plan:
     return plan
 
 
+def _check_consent(original: RecordedRun) -> None:
+    if must_consent(original.run):
+        raise UsageError(
+            f"run {original.run_id[:8]} came in a capsule from elsewhere: executing it runs somebody else's code",
+            hint="Look at it with bis show, and say yes with --yes.",
+        )
+
+
 @contextlib.contextmanager
-def _restored(original: RecordedRun, plan: Plan, home: Home, *, keep: bool) -> Iterator[Path]:
-    """The snapshot in a fresh directory, which is removed afterwards unless it is to be kept."""
-    home.ensure(home.reruns)
-    root = home.reruns / f"{original.run_id[:12]}-{os.urandom(4).hex()}"
+def _places(original: RecordedRun, home: Home, *, keep: bool) -> Iterator[Path]:
+    """A fresh directory for the source and the inputs, which is removed afterwards unless it is to be kept."""
+    place = home.ensure(home.reruns) / f"{original.run_id[:12]}-{os.urandom(4).hex()}"
+    place.mkdir()
     try:
-        with _gone_is_said(original):
-            _restore(original, plan, root, home)
-        yield root
+        yield place
     finally:
         if not keep:
-            shutil.rmtree(root, ignore_errors=True)
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _restore(original: RecordedRun, plan: Plan, root: Path, home: Home) -> None:
