@@ -159,13 +159,11 @@ def _passed_over(directory: str) -> tuple[str, ...]:
 
 def _hook(handlers: dict[str, Callable[..., None]]) -> Callable[[str, tuple[Any, ...]], None]:
     """The audit hook: one look into a dict for all events that are not of interest."""
-    find = handlers.get
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        handler = find(event)
-        if handler is not None:
+        if event in handlers:
             try:
-                handler(*arguments)
+                handlers[event](*arguments)
             except Exception:  # noqa: S110 (an error here would be raised in the program)
                 pass
 
@@ -178,6 +176,8 @@ class _Watch:
     def __init__(self, report: _Report, passed_over: tuple[str, ...]) -> None:
         self._report = report
         self._passed_over = passed_over
+        self._settled: set[Any] = set()
+        """What was given as the name of a file that is reported as read."""
         self._read: set[str] = set()
         self._written: set[str] = set()
         self._said: set[Any] = set()
@@ -186,6 +186,7 @@ class _Watch:
     def handlers(self) -> dict[str, Callable[..., None]]:
         return {
             "open": self._opened,
+            "os.chdir": self._moved,
             "os.rename": self._renamed,
             "sqlite3.connect": self._database,
             "os.listdir": self._listed,
@@ -202,6 +203,8 @@ class _Watch:
         }
 
     def _opened(self, path: Any, _mode: Any, flags: int) -> None:
+        if path in self._settled and not flags & _WRITING:
+            return
         name = self._name(path)
         if name is None:
             return
@@ -217,6 +220,12 @@ class _Watch:
                 if name in self._read or name in self._written:
                     return
             self._reads(name)
+            if name in self._read and type(path) is str:
+                self._settled.add(path)
+
+    def _moved(self, *_: Any) -> None:
+        """The working directory changes, and with it what relative names mean."""
+        self._settled.clear()
 
     def _reads(self, name: str) -> None:
         """Say what the file is as it is opened: by that, one that changes later is found out."""
