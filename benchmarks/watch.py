@@ -3,8 +3,8 @@
     python benchmarks/watch.py [--rounds 15] [--python PYTHON] [--json FILE]
 
 Prints the times of three scripts without a look, with the audit hook and with ``--trace full``: the least of
-interleaved runs, and their ratios. The hook may add at most 3 % to the training script. scikit-learn and pandas are installed
-from the package index into a cached environment unless --python names a Python that has them.
+interleaved runs, and their ratios. The hook may add at most 3 % to the training script. scikit-learn and pandas are
+installed from the package index into a cached environment unless --python names a Python that has them.
 """
 
 from __future__ import annotations

@@ -102,3 +102,11 @@ def test_a_run_that_fails_has_its_record_too(bis: Bis) -> None:
 def test_nothing_of_the_reports_is_left(bis: Bis) -> None:
     run(bis, "open('main.py').read()")
     assert list((bis.home / "running").iterdir()) == []
+
+
+def test_every_key_of_the_record_is_in_the_reference(bis: Bis) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "record.md").read_text("utf-8")
+    record = record_of(run(bis, "import os, subprocess; open('out', 'w'); subprocess.run('true')"))
+    entries = [record, record["host"], record["observer"], record["files"][0], record["processes"][0]]
+    missing = {key for entry in entries for key in entry if f"`{key}`" not in page}
+    assert missing == set()
