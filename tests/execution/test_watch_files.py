@@ -289,3 +289,13 @@ def test_names_that_are_no_text_become_text_in_the_record(scene: Scene) -> None:
     scene.read(data)
     (use,) = scene.files().uses
     assert use.to_dict()["path"].endswith("caf\\xe9.csv")
+
+
+def test_a_module_is_its_source_where_only_its_bytecode_was_seen(scene: Scene) -> None:
+    scene.put("project/main.py")
+    library, bytecode = scene.put("lib/model.py", "code"), scene.put("lib/__pycache__/model.cpython-311.pyc")
+    scene.begin()
+    scene.read(bytecode)
+    scene.wrote(bytecode)
+    (use,) = scene.files().uses
+    assert (use.path, use.sha256) == (str(library), sha256("code"))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
 Place = Literal["tree", "environment", "system", "declared", "undeclared", "output"]
 
@@ -64,7 +64,7 @@ class Places:
         declared: Mapping[str, str],
     ) -> None:
         self._roots = _both(root)
-        self._own = _both(own)
+        self._own = (*_both(own), *_both(Path(__file__).parents[2]))  # its home, and its code: the probe
         places = {folder for place in environment for folder in _both(place)}
         self._environment = tuple(place for place in places if place not in ("/", "/usr/"))
         self._declared = [(folder, name) for name, path in declared.items() for folder in _both(path)]

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_BYTECODE = "/__pycache__/"
+
 
 @dataclass(frozen=True)
 class Stamp:
@@ -115,7 +117,8 @@ def _take_file(reports: Reports, line: dict[str, Any]) -> bool:
         case {"kind": "read", "path": path, **stamp}:
             _take_read(reports, path, Stamp(**stamp) if stamp else None)
         case {"kind": "write", "path": path}:
-            reports.writes.add(os.path.normpath(path))
+            if _BYTECODE not in path:
+                reports.writes.add(os.path.normpath(path))
         case {"kind": "list", "path": path}:
             reports.lists.add(os.path.normpath(path))
         case _:
@@ -161,6 +164,9 @@ def _take_process(reports: Reports, pid: int, line: dict[str, Any]) -> None:
 
 def _take_read(reports: Reports, path: str, stamp: Stamp | None) -> None:
     name = os.path.normpath(path)
+    if _BYTECODE in name:  # an observer of system calls sees a module's bytecode alone
+        folder, _, file = name.rpartition(_BYTECODE)
+        name, stamp = f"{folder}/{file.partition('.')[0]}.py", None
     before = reports.reads.get(name)
     if before is None:
         reports.reads[name] = stamp
