@@ -184,6 +184,13 @@ def test_the_command_finds_the_world_as_it_was(bench: Bench) -> None:
 
 
 @needs_linux
+def test_the_launcher_itself_leaves_no_trace(bench: Bench) -> None:
+    bench.trace("exit 0")
+    assert [line for line in bench.lines if line["kind"] in ("read", "write")] == []
+    assert bench.programs() == [["bash", "-c", "exit 0"]]
+
+
+@needs_linux
 def test_a_command_that_is_killed_ends_and_what_was_seen_is_kept(bench: Bench) -> None:
     ending = bench.trace("cat a.txt; kill -9 $$")
     assert ending.exit_code == 137

@@ -32,6 +32,7 @@ _HARMLESS_ENTROPY = (
     "importlib",
     "joblib",
     "mlflow",
+    "opentelemetry",
 )
 
 

@@ -18,6 +18,7 @@ import signal
 import socket
 import struct
 import sys
+import warnings  # noqa: F401 (os.execvpe imports it, and by then the filter is there)
 
 # By machine: AUDIT_ARCH (linux/audit.h), the number of seccomp(2), and of the calls that are notified.
 ARCHITECTURES = {
