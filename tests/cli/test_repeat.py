@@ -38,7 +38,7 @@ print("value", value)
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    return write_project(tmp_path / "project", MLPROJECT, {"main.py": MAIN})
+    return write_project(tmp_path / "project", MLPROJECT, {"main.py": MAIN, ".gitignore": "*.txt\n"})
 
 
 def made(bis: Bis, project: Path, *words: str) -> str:
@@ -61,11 +61,29 @@ def test_the_same_result_comes_back(bis: Bis, project: Path) -> None:
 
 
 def test_at_observe_it_does_not_and_the_difference_is_named(bis: Bis, project: Path) -> None:
-    first = made(bis, project, "--level", "observe")
+    first, second = (made(bis, project, "--level", "observe") for _ in range(2))
+    again = bis("rerun", first)
+    assert (again.status, verdict(again)) == (4, "UNSTABLE"), again.out + again.err
+    assert "result.txt" in again.out
+    assert "not deterministic" in again.out
+    undecided = bis("diff", first, second, "--json")
+    assert (undecided.status, undecided.json["causes"][0]["layer"]) == (1, "nothing recorded differs")
+    decided = bis("diff", first, second, "--repeat", "--json")
+    assert (decided.status, decided.json["causes"][0]["layer"]) == (1, "not deterministic")
+
+
+def test_what_changed_unseen_is_said(bis: Bis, tmp_path: Path) -> None:
+    project = write_project(
+        tmp_path / "unseen",
+        "entry_points: {main: {command: 'echo $UNSEEN > result.txt'}}",
+        {".gitignore": "result.txt"},
+    )
+    bis.variables["UNSEEN"] = "1"
+    first = made(bis, project)
+    bis.variables["UNSEEN"] = "2"
     again = bis("rerun", first)
     assert (again.status, verdict(again)) == (1, "DIFFERENT")
-    assert "result.txt" in again.out
-    assert "not deterministic" in again.out or "nothing recorded differs" in again.out
+    assert "something unseen changed" in again.out
 
 
 def test_a_change_of_a_parameter_is_the_cause(bis: Bis, project: Path) -> None:

@@ -91,6 +91,11 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
     )
     differing.add_argument("first", metavar="RUN", help=_RUN_HELP)
     differing.add_argument("second", metavar="RUN", help="another run")
+    differing.add_argument(
+        "--repeat",
+        action="store_true",
+        help="when nothing recorded differs, execute the second run again to tell why",
+    )
     _add_comparison(differing)
 
 
@@ -100,6 +105,7 @@ def rerun(args: argparse.Namespace) -> int:
     from bis.cli.stores import open_store
     from bis.cli.style import Style, notifier
     from bis.cli.summary import print_opening
+    from bis.repeat.comparison import compare_rounds
     from bis.repeat.recorded import RecordedRun
     from bis.repeat.rerun import rerun as execute_again
 
@@ -119,9 +125,25 @@ def rerun(args: argparse.Namespace) -> int:
         )
         if repetition.directory is not None:
             notify(f"it ran in {repetition.directory}")
+        comparison, changed = repetition.comparison, list(repetition.changed_inputs)
         with repetition.repeated as repeated:
-            _print(args, original, repeated, repetition.comparison, list(repetition.changed_inputs))
-    return repetition.comparison.exit_status
+            again = None
+            if not changed and _is_undecided(original, repeated, comparison):
+                notify("the results differ and nothing recorded does: once more, to tell chance from change")
+                once_more = execute_again(
+                    original, options, store=store, home=home, notify=notify, streams=_silent()
+                )
+                comparison = compare_rounds(original, [repeated, once_more.repeated], options.tolerance)
+                again = compare_rounds(repeated, [once_more.repeated], options.tolerance)
+            _print(args, original, repeated, comparison, changed, again=again)
+    return comparison.exit_status
+
+
+def _is_undecided(first: RecordedRun, second: RecordedRun, comparison: Comparison) -> bool:
+    """Whether the results differ and no layer does: only another execution can say more."""
+    from bis.repeat.causes import UNDECIDED, causes
+
+    return any(cause.layer == UNDECIDED for cause in causes(first, second, comparison=comparison))
 
 
 def _run_or_capsule(args: argparse.Namespace, home: Home, store: Store) -> str:
@@ -184,16 +206,29 @@ def verify(args: argparse.Namespace) -> int:
 def diff(args: argparse.Namespace) -> int:
     """Hold two runs against each other."""
     from bis.cli.stores import find_run, open_store
+    from bis.cli.style import notifier
     from bis.repeat.comparison import compare_runs
     from bis.repeat.recorded import RecordedRun
+    from bis.repeat.rerun import RerunOptions
+    from bis.repeat.rerun import rerun as execute_again
 
-    _, store = open_store()
+    home, store = open_store()
     with (
         RecordedRun.load(store, find_run(store, args.first).info.run_id) as first,
         RecordedRun.load(store, find_run(store, args.second).info.run_id) as second,
     ):
-        comparison = compare_runs(first, second, _tolerance(args))
-        _print(args, first, second, comparison, [])
+        tolerance = _tolerance(args)
+        comparison, again = compare_runs(first, second, tolerance), None
+        if args.repeat and _is_undecided(first, second, comparison):
+            again = execute_again(
+                second,
+                RerunOptions(tolerance=tolerance),
+                store=store,
+                home=home,
+                notify=notifier(),
+                streams=_silent(),
+            ).comparison
+        _print(args, first, second, comparison, [], again=again)
     return comparison.exit_status
 
 
@@ -279,6 +314,7 @@ def _print(
     changed_inputs: list[str],
     *,
     rounds: int = 1,
+    again: Comparison | None = None,
 ) -> None:
     from pathlib import Path
 
@@ -286,7 +322,7 @@ def _print(
     from bis.home import Home
     from bis.repeat.causes import causes
 
-    found = causes(first, second, comparison=comparison, home=Home.locate())
+    found = causes(first, second, comparison=comparison, repeat=again, home=Home.locate())
     if args.report:
         from bis.repeat.report import report_html
 
