@@ -171,9 +171,7 @@ def run(project: Path, runner: str, python: Path, directory: Path) -> str:
             runner,
         ]
         environ["BIS_HOME"] = str(directory / "home")
-    answer = subprocess.run(
-        argv, env=environ, capture_output=True, text=True, check=False
-    )
+    answer = subprocess.run(argv, env=environ, capture_output=True, text=True, check=False)
     if answer.returncode:
         sys.exit(f"{' '.join(argv)} ended with {answer.returncode}:\n{answer.stderr}")
     return answer.stdout.splitlines()[-1]

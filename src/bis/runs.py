@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from bis import environments
 from bis.backends import find_backend
@@ -39,6 +39,8 @@ class ExecutionOptions:
     tags: Mapping[str, str] = field(default_factory=dict)
     env_file: str | None = None
     timeout_s: float | None = None
+    trace: Literal["audit", "full"] = "audit"
+    """``full``: every program of the run is observed, and not its Pythons alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -387,4 +389,5 @@ def _execution_options(options: ExecutionOptions, streams: Streams | None) -> Op
         timeout_s=options.timeout_s,
         streams=streams or Streams.of_process(),
         storage=Path(storage) if storage else None,
+        trace=options.trace,
     )

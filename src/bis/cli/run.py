@@ -122,6 +122,13 @@ def add_level_options(parser: argparse.ArgumentParser) -> None:
     )
     held.add_argument("--level", metavar="LEVEL", help="observe, seed or strict (default: seed; BIS_LEVEL)")
     held.add_argument(
+        "--trace",
+        choices=["audit", "full"],
+        metavar="HOW",
+        default="audit",
+        help="who looks at what is read: audit (Python alone; default) or full (every program, slower)",
+    )
+    held.add_argument(
         "--keep-env",
         metavar="NAME",
         action="append",
@@ -183,6 +190,7 @@ def read_options(args: argparse.Namespace) -> RunOptions:
         upgrade=args.upgrade,
         seed=None if args.seed is None else read_seed(args.seed),
         level=None if args.level is None else read_level(args.level),
+        trace=args.trace,
         keep_env=tuple(dict.fromkeys(args.keep_env)),
         locked=args.locked,
     )

@@ -178,6 +178,7 @@ class Execution:
                 interruption=self._interruption,
                 timeout_s=self._options.timeout_s,
                 on_start=lambda: self._started(server, tracer),
+                on_stop=self._stopping,
                 fix_addresses=strict,
                 words_before=() if tracer is None else tracer.words,
                 descriptors=() if tracer is None else (tracer.descriptor,),
@@ -213,6 +214,10 @@ class Execution:
         if server is not None:
             server.start()
         import bis.execution.watch  # noqa: F401
+
+    def _stopping(self, reason: str) -> None:
+        if reason.startswith("SIG"):
+            self._notify(f"{reason}: ending the command; once more ends it at once")
 
     def _serve(self) -> LoopbackServer:
         from bis.server.loopback import LoopbackServer

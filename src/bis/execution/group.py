@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bis.execution.addresses import fixed_addresses
@@ -16,7 +17,6 @@ from bis.execution.addresses import fixed_addresses
 if TYPE_CHECKING:
     import signal
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 # Waits for one of two things: a second line (the run has ended in an ordinary way), or the end of the pipe,
 # which means that bis has died. Then it ends the group, first kindly.
@@ -113,7 +113,7 @@ class ProcessGroup:
             return False
         except PermissionError:  # macOS says so of a group of which only zombies are left
             return False
-        return True
+        return not _only_zombies(self._leader.pid)
 
     def close(self) -> None:
         """Let the guard go, once the group has ended."""
@@ -129,6 +129,20 @@ class ProcessGroup:
             used.ru_utime + used.ru_stime, peak_bytes if peak_bytes > own_peak_bytes else None
         )
         os.close(self._exited_write)
+
+
+def _only_zombies(group: int) -> bool:
+    """Whether all that is left of a group has ended and waits for the first process of the system to take note.
+
+    In containers that process may take a second, or never do it. Where there is no /proc, nobody can tell.
+    """
+    states = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            state, _parent, process_group = entry.read_text().rpartition(")")[2].split()[:3]
+            if int(process_group) == group:
+                states.append(state)
+    return bool(states) and all(state in "ZX" for state in states)
 
 
 def _peak_bytes(usage: resource.struct_rusage) -> int:

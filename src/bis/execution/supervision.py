@@ -47,6 +47,7 @@ def supervise(
     interruption: Interruption,
     timeout_s: float | None = None,
     on_start: Callable[[], None] = lambda: None,
+    on_stop: Callable[[str], None] = lambda _reason: None,
     fix_addresses: bool = False,
     words_before: Sequence[str] = (),
     descriptors: Sequence[int] = (),
@@ -55,8 +56,8 @@ def supervise(
 
     ``words_before`` is a program that becomes the command in the end; it is given ``descriptors``.
 
-    ``on_start`` is called when the command has been started. Durations are monotonic: a clock that jumps has no
-    effect.
+    ``on_start`` is called when the command has been started, ``on_stop`` with the reason when it is to be ended before
+    its time. Durations are monotonic: a clock that jumps has no effect.
     """
     with open_log(log) as kept:
         channels = [Channel(streams.stdout, kept), Channel(streams.stderr, kept)]
@@ -73,9 +74,11 @@ def supervise(
         )
         for channel in channels:
             channel.started()
-        on_start()
-        loop = _Loop(group, channels, interruption, None if timeout_s is None else started + timeout_s)
+        loop = _Loop(
+            group, channels, interruption, None if timeout_s is None else started + timeout_s, on_stop
+        )
         try:
+            on_start()
             loop.run()
         finally:
             loop.close()
@@ -101,11 +104,13 @@ class _Loop:
         channels: list[Channel],
         interruption: Interruption,
         deadline: float | None,
+        on_stop: Callable[[str], None],
     ) -> None:
         self._group = group
         self._channels = channels
         self._interruption = interruption
         self._deadline = deadline
+        self._on_stop = on_stop
         self._kill_at: float | None = None
         self._linger_until: float | None = None
         self._killed = False
@@ -174,11 +179,14 @@ class _Loop:
             self._terminate()  # the shell has ended and left something running
 
     def _stop(self, reason: str, *, at_once: bool = False) -> None:
+        first = self.stopped_by is None
         self.stopped_by = self.stopped_by or reason
         if at_once:
             self._kill()
         elif self._kill_at is None:
             self._terminate()
+        if first:
+            self._on_stop(reason)
 
     def _terminate(self) -> None:
         self._group.signal(signal.SIGTERM)

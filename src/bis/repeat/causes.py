@@ -192,6 +192,9 @@ def _suspects(first: RecordedRun, second: RecordedRun, home: Home | None) -> Ite
             seen["input", f"{path} changed while it was read"] = None
         for entry in record.get("network") or ():
             seen["network", f"data from {entry.get('host')}"] = None
+        for entry in record.get("processes") or ():
+            if not entry.get("probed") and entry.get("argv") and "python" in entry["argv"][0]:
+                seen["not seeded", f"{' '.join(entry['argv'][:3])}: {entry.get('why_not')}"] = None
     if home is not None:
         for detail in _clock_and_chance(first, home):
             seen["clock or chance", detail] = None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bis.tracking import tags
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from bis.repeat.recorded import RecordedRun
 
@@ -165,10 +165,8 @@ def _fingerprint(recorded: RecordedRun) -> Facts | None:
     host = record.get("host") or {}
     names = ("machine", "cpu_model", "cpu_flags_sha256", "cpu_count", "glibc")
     facts = _plain({name: host.get(name) for name in names})
-    libraries = record.get("libraries") or host.get("blas") or ()
-    for library in libraries:
-        name = library.get("library", "library")
-        facts |= _plain({f"{name} {what}": library.get(what) for what in ("version", "kernel", "threads")})
+    for name, values in _libraries(host.get("blas") or ()).items():
+        facts[name] = ", ".join(sorted(values))
     if isinstance(record.get("threads"), dict):
         facts |= _plain({f"{name} threads": count for name, count in record["threads"].items()})
     gpu = host.get("gpu")
@@ -178,10 +176,22 @@ def _fingerprint(recorded: RecordedRun) -> Facts | None:
     return facts or None
 
 
+def _libraries(entries: Iterable[Mapping[str, Any]]) -> dict[str, set[str]]:
+    """Version, kernel and threads of the numeric libraries; one may be loaded more than once."""
+    found: dict[str, set[str]] = {}
+    for entry in entries:
+        for what in ("version", "kernel", "threads"):
+            if entry.get(what) is not None:
+                found.setdefault(f"{entry.get('library')} {what}", set()).add(str(entry[what]))
+    return found
+
+
 def _seed(recorded: RecordedRun) -> Facts | None:
     plan = recorded.plan_document
     facts = _plain({"seed": plan.get("seed"), "level": plan.get("level")})
     facts |= {name: value for name, value in _variables_set(recorded).items() if name in _SEEDING_NAMES}
+    if "addresses_fixed" in (recorded.record or {}) and facts:
+        facts["address randomization"] = "off" if (recorded.record or {})["addresses_fixed"] else "on"
     return facts or None
 
 

@@ -148,6 +148,9 @@ def _check_consent(original: RecordedRun) -> None:
 def _places(original: RecordedRun, home: Home, *, keep: bool) -> Iterator[Path]:
     """A fresh directory for the source and the inputs, which is removed afterwards unless it is to be kept."""
     place = home.ensure(home.reruns) / f"{original.run_id[:12]}-{os.urandom(4).hex()}"
+    lacking = len(original.directory) - len(f"{place}/source/{_subdirectory(original)}".rstrip("/"))
+    # Sets of objects at fixed addresses keep their order where the paths of the program are equally long.
+    place = place.with_name(place.name + "-" * min(max(lacking, 0), 150))
     place.mkdir()
     try:
         yield place
@@ -189,6 +192,10 @@ def _original_root(original: RecordedRun, plan: Plan) -> Path | None:
     depth = len(Path(plan.source.subdirectory).parts)
     directory = Path(original.directory)
     return directory.parents[depth - 1] if depth else directory
+
+
+def _subdirectory(original: RecordedRun) -> str:
+    return str((original.plan_document.get("source") or {}).get("subdirectory") or "")
 
 
 @contextlib.contextmanager

@@ -72,7 +72,7 @@ def _entries(
     place: str, one: dict[Any, Any], other: dict[Any, Any], tally: Tally
 ) -> list[tuple[str, Any, Any]]:
     found = []
-    for key in reversed([*one, *(key for key in other if key not in one)]):
+    for key in [*one, *(key for key in other if key not in one)]:
         inner = f"{place}.{key}" if place else str(key)
         if isinstance(key, str) and field_reason(key) is not None:
             if key not in one or key not in other or _plainly_differ(one[key], other[key]):
@@ -83,7 +83,7 @@ def _entries(
             tally.differ(f"{inner} is only in the second")
         else:
             found.append((inner, one[key], other[key]))
-    return found
+    return found[::-1]
 
 
 def _plainly_differ(one: Any, other: Any) -> bool:

@@ -110,7 +110,8 @@ class _Walk:
         if not one.pairs and not other.pairs:
             return
         ones, others = _by_key(one), _by_key(other)
-        for key in reversed([*ones, *(key for key in others if key not in ones)]):
+        pending = []
+        for key in [*ones, *(key for key in others if key not in ones)]:
             inner = f"{place}.{_key_text(key)}" if place else _key_text(key)
             if key not in ones or key not in others:
                 self.tally.differ(f"{inner} is only in the {'first' if key in ones else 'second'}")
@@ -118,7 +119,8 @@ class _Walk:
                 if repr_of(ones[key]) != repr_of(others[key]):
                     self.tally.mask(inner)
             else:
-                self._pending.append((inner, ones[key], others[key]))
+                pending.append((inner, ones[key], others[key]))
+        self._pending.extend(reversed(pending))
 
     def _unordered(self, place: str, one: Node, other: Node) -> None:
         ones, others = sorted(one.items, key=repr_of), sorted(other.items, key=repr_of)

@@ -131,7 +131,7 @@ def field_reason(name: str) -> str | None:
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _PLACES = re.compile(
     r"\bm-[0-9a-f]{32}\b"  # the id of a logged model
-    r"|[^\s\"'=:,;]*/environments/[0-9a-f]{8,64}"  # an environment of bis, by the home
+    r"|(?:/[^\s\"'=:,;/]{1,255}){1,20}/environments/[0-9a-f]{8,64}"  # of bis, by the home; bounded: it is quadratic
     r"|(?:/private)?/(?:var/folders/[^\s/]+/[^\s/]+/T|tmp|var/tmp)/(?:tmp[a-z0-9_]{6,8}|tmp\.[A-Za-z0-9]{6,})"
     rf"|\b{_UUID}\b"
 )
