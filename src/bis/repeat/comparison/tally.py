@@ -92,7 +92,7 @@ class Tally:
         self._outside += 1
         self.verdict = Verdict.DIFFERENT
         if len(self._places) < _MOST_PLACES:
-            self._places.append(f"{place}: {short(first)} and {short(second)}" if place else "")
+            self._places.append(f"{place}: {short(first)} and {short(second)}".removeprefix(": "))
 
     def numbers(
         self, place: str | Callable[[int], str], first: Sequence[float], second: Sequence[float]

@@ -137,8 +137,8 @@ _PLACES = re.compile(
 )
 _TIMES = re.compile(
     r"\b\d{4}[-/]\d\d[-/]\d\d(?:[T ,]+\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)?(?:Z|\s?[+-]\d\d:?\d\d|\s?UTC)?"
-    r"|\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? [A-Z0-9][a-z0-9]{1,2} [A-Z0-9][a-z0-9]{0,2}"
-    r"(?: \d{4})? \d\d:\d\d:\d\d(?: [A-Z]{3,4})?(?: \d{4})?"
+    r"|\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? +[A-Z0-9][a-z0-9]{0,2} +[A-Z0-9][a-z0-9]{0,2}"
+    r"(?: +\d{4})? +\d\d:\d\d:\d\d(?: [A-Z]{3,4})?(?: +\d{4})?"
     r"|\b\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?\b"
     r"|\b\d+(?:\.\d+)?\s?(?:ms|µs|us|ns|s|sec|secs|seconds|min|minutes)(?:/(?:step|it|epoch|batch|sample|iter))?\b"
     r"|\b\d+(?:\.\d+)?\s?(?:it|samples|batches|steps|tokens|rows)/s(?:ec)?\b"
