@@ -221,3 +221,20 @@ def test_a_capsule_is_executed_in_a_home_that_never_saw_it(bis: Bis, project: Pa
     again = elsewhere("rerun", capsule, "--yes")
     assert (again.status, verdict(again)) == (0, "IDENTICAL"), again.out + again.err
     assert elsewhere("verify", first[:8], "--rounds", "2").status == 0
+
+
+def test_at_strict_the_order_of_a_set_of_objects_comes_back(bis: Bis, tmp_path: Path) -> None:
+    code = (
+        "class A: pass\nnames = {A(): i for i in range(50)}\n"
+        "print([names[a] for a in set(names)], file=open('result.txt', 'w'))\n"
+    )
+    project = write_project(
+        tmp_path
+        / "a project whose path is long enough"
+        / "to be longer than that of the home, as it is with most",
+        "entry_points: {main: {command: python main.py}}",
+        {"main.py": code, ".gitignore": "result.txt\n"},
+    )
+    first = made(bis, project, "--level", "strict")
+    verified = bis("verify", first, "--rounds", "2")
+    assert (verified.status, verdict(verified)) == (0, "IDENTICAL"), verified.out + verified.err
