@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import time
+import shutil
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from bis_command import Bis, Result, write_project
-from mlflow_clients import CLIENTS, LATEST, client_python
+from mlflow_clients import CLIENTS, LATEST, client_python, running_server
 
 MLPROJECT = """\
 name: tracked
@@ -26,9 +25,13 @@ entry_points:
 
 def run(bis: Bis, project: Path, version: str, *words: str, **variables: str) -> Result:
     """Run a project in an environment that has this MLflow."""
-    python = client_python(version)
-    path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
-    return bis("run", project, "--env-manager", "local", "--json", *words, PATH=path, **variables)
+    words = ("--env-manager", "local", "--json", *words)
+    return bis("run", project, *words, PATH=client_path(version), **variables)
+
+
+def client_path(version: str) -> str:
+    """PATH with the Python first that has this MLflow."""
+    return f"{client_python(version).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 def artifact_directory(document: dict[str, str]) -> Path:
@@ -224,7 +227,8 @@ with mlflow.start_run():
 """
         },
     )
-    with mlflow_server(tmp_path / "server") as address:
+    (tmp_path / "server").mkdir()
+    with running_server(LATEST, tmp_path / "server") as address:
         result = run(bis, project, LATEST, MLFLOW_TRACKING_URI=address)
         assert result.status == 0, result.err
         document = result.json
@@ -235,56 +239,8 @@ with mlflow.start_run():
         assert {"bis/plan.json", "bis/record.json", "bis/output.log", "note.txt"} <= set(shown["artifacts"])
         assert "cannot move" in bis("logs", "latest", MLFLOW_TRACKING_URI=address).out
         assert bis("list", "--json").json == []  # nothing in the home
-
-
-class mlflow_server:
-    """A real ``mlflow server`` of the latest version on loopback."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-
-    def __enter__(self) -> str:
-        self._directory.mkdir()
-        port = _free_port()
-        self._log = (self._directory / "log").open("w")
-        self._process = subprocess.Popen(
-            [
-                client_python(LATEST),
-                *("-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
-                *("--backend-store-uri", f"sqlite:///{self._directory}/mlflow.db"),
-                *("--artifacts-destination", str(self._directory / "artifacts")),
-            ],
-            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        self._await(port)
-        return f"http://127.0.0.1:{port}"
-
-    def __exit__(self, *_: object) -> None:
-        os.killpg(self._process.pid, 15)
-        self._process.wait()
-        self._log.close()
-
-    def _await(self, port: int) -> None:
-        import urllib.error
-        import urllib.request
-
-        for _ in range(600):
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
-                    return
-            except (urllib.error.URLError, OSError):
-                assert self._process.poll() is None, (self._directory / "log").read_text()
-                time.sleep(0.2)
-        raise AssertionError("the server did not start")
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        shutil.rmtree(bis.home)
+        shutil.rmtree(project)
+        again = bis("rerun", document["run_id"], MLFLOW_TRACKING_URI=address, PATH=client_path(LATEST))
+        assert again.status == 0, again.out + again.err
+        assert again.out.startswith("IDENTICAL")
