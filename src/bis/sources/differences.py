@@ -99,10 +99,9 @@ def _entries(parts: Sequence[bytes]) -> Iterator[tuple[str, list[str]]]:
 
 def _split_patches(output: bytes) -> list[str]:
     """The patch of each file; a line of content never begins as the head of a patch does."""
-    starts = [found.start() for found in _FILE_PATCH.finditer(output)]
+    places = [*(found.start() for found in _FILE_PATCH.finditer(output)), len(output)]
     return [
-        output[start:end].decode("utf-8", "replace")
-        for start, end in zip(starts, [*starts[1:], len(output)], strict=True)
+        output[start:end].decode("utf-8", "replace") for start, end in zip(places, places[1:], strict=False)
     ]
 
 

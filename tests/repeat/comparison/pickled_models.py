@@ -1,5 +1,7 @@
 """Run by the interpreter of a stack: writes models and arrays into a folder, in every way that people write them."""
 
+# mypy: ignore-errors
+# The stack has libraries that the tests themselves have not.
 import pickle
 import sys
 from pathlib import Path

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bis.repeat.comparison import Bounds, Tolerance, Verdict, compare_rounds, compare_runs
 from bis.tracking import RunStatus
 from recorded_runs import recorded_run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bis.repeat.recorded import RecordedRun
 
 SHA = {"a": "a" * 64, "b": "b" * 64}
 
@@ -52,7 +58,7 @@ def test_the_path_of_an_input_is_not_counted_for_its_content_is() -> None:
         recorded_run(mark, params={"data": plan["inputs"]["local"]["data"]}, plan=plan)
         for mark, plan in zip("ab", plans, strict=True)
     ]
-    comparison = compare_runs(*runs)
+    comparison = compare_runs(runs[0], runs[1])
     assert comparison.verdict is Verdict.IDENTICAL
     assert [each.name for each in comparison.not_counted] == ["data"]
 
@@ -66,7 +72,7 @@ def test_a_run_that_failed_is_not_one_that_finished() -> None:
     ]
 
 
-def outputs(directory: str, *files: dict[str, object]) -> dict[str, object]:
+def outputs(directory: str, *files: Mapping[str, object]) -> dict[str, object]:
     return {
         "directory": directory,
         "files": [{"access": "written", "place": "output", "size": 3, **file} for file in files],
@@ -92,7 +98,7 @@ def test_an_output_file_whose_content_was_kept_is_compared_by_value() -> None:
     for mark, text in (("a", b'{"run_id": "1", "x": 1}'), ("b", b'{"run_id": "2", "x": 1}')):
         file = {"path": "out.json", "sha256": SHA[mark], "stored_as": "bis/files/out.json"}
         runs.append(recorded_run(mark, record=outputs("/x", file), own={"bis/files/out.json": text}))
-    (difference,) = compare_runs(*runs).differences
+    (difference,) = compare_runs(runs[0], runs[1]).differences
     assert (difference.verdict, difference.reason) == (Verdict.EQUAL, "the same values; left aside: run_id")
 
 
@@ -145,7 +151,7 @@ def test_the_document_is_json_also_with_numbers_that_json_has_not() -> None:
     assert document["differences"][0]["absolute_error"] == "Infinity"
 
 
-def rounds_of(*values: float) -> list[object]:
+def rounds_of(*values: float) -> list[RecordedRun]:
     return [recorded_run(mark, metrics={"m": value}) for mark, value in zip("bcdef", values, strict=False)]
 
 
@@ -162,14 +168,14 @@ def test_rounds_tell_what_changed_from_what_is_not_deterministic(
     values: tuple[float, ...], verdict: Verdict, exit_status: int
 ) -> None:
     recorded = recorded_run("a", metrics={"m": 1.0})
-    comparison = compare_rounds(recorded, rounds_of(*values))  # type: ignore[arg-type]
+    comparison = compare_rounds(recorded, rounds_of(*values))
     assert (comparison.verdict, comparison.exit_status) == (verdict, exit_status)
 
 
 def test_rounds_within_the_tolerance_are_close() -> None:
     tolerance = Tolerance(Bounds(rtol=1e-3))
     recorded = recorded_run("a", metrics={"m": 1.0})
-    comparison = compare_rounds(recorded, rounds_of(1.0001, 1.0002), tolerance)  # type: ignore[arg-type]
+    comparison = compare_rounds(recorded, rounds_of(1.0001, 1.0002), tolerance)
     assert (comparison.verdict, comparison.exit_status) == (Verdict.CLOSE, 0)
     assert comparison.differences[0].absolute == pytest.approx(2e-4)
 

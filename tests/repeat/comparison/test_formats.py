@@ -169,7 +169,8 @@ def test_logs_are_compared_without_times_and_places(one: str, other: str, verdic
 
 def test_numbers_in_logs_have_the_tolerance() -> None:
     finding = find("train.log", "step 3 loss=1.0000", "step 3 loss=1.0002", NEAR)
-    assert (finding.verdict, finding.absolute) == (CLOSE, pytest.approx(2e-4))
+    assert finding.verdict is CLOSE
+    assert finding.absolute == pytest.approx(2e-4)
 
 
 def npy(numbers: array[float], shape: tuple[int, ...], dtype: str = "<f8", *, fortran: bool = False) -> bytes:

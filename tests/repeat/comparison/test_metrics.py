@@ -10,10 +10,11 @@ from bis.repeat.recorded import History
 from recorded_runs import recorded_run
 
 NAN = float("nan")
+EXACT = Bounds()
 
 
-def compared(name: str, one: History | float, other: History | float, *bounds: Bounds) -> Comparison:
-    tolerance = Tolerance(*bounds)
+def compared(name: str, one: History | float, other: History | float, bounds: Bounds = EXACT) -> Comparison:
+    tolerance = Tolerance(bounds)
     return compare_runs(
         recorded_run("a", metrics={name: one}), recorded_run("b", metrics={name: other}), tolerance
     )
@@ -92,7 +93,7 @@ def test_a_metric_has_its_own_tolerance() -> None:
     runs = [
         recorded_run(mark, metrics={"loss": value, "auc": value}) for mark, value in (("a", 1.0), ("b", 1.01))
     ]
-    found = {each.name: each.verdict for each in compare_runs(*runs, tolerance).differences}
+    found = {each.name: each.verdict for each in compare_runs(runs[0], runs[1], tolerance).differences}
     assert found == {"loss": Verdict.CLOSE, "auc": Verdict.DIFFERENT}
 
 
@@ -127,4 +128,6 @@ def test_a_duration_that_the_user_names_is_counted() -> None:
     comparison = compared("train_time", 1.0, 2.0)
     assert comparison.verdict is Verdict.IDENTICAL
     runs = [recorded_run(mark, metrics={"train_time": value}) for mark, value in (("a", 1.0), ("b", 2.0))]
-    assert compare_runs(*runs, Tolerance.read(rtol=["train_time=0.1"])).verdict is Verdict.DIFFERENT
+    assert (
+        compare_runs(runs[0], runs[1], Tolerance.read(rtol=["train_time=0.1"])).verdict is Verdict.DIFFERENT
+    )

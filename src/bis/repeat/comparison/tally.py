@@ -149,7 +149,7 @@ class Tally:
         count = self._differences + self._outside
         parts = []
         if count:
-            places = [place for place in self._places if place]
+            places = self._places
             more = f" and {count - len(places)} more" if count > len(places) > 0 else ""
             parts.append((", ".join(places) or f"{count} values differ") + more)
         if self._close:
