@@ -201,6 +201,27 @@ def test_changes_of_the_source_are_shown_file_by_file(tmp_path: Path) -> None:
     assert "train.py:2 x = time.time()" in [change.text for change in unexplained.changes]
 
 
+@pytest.mark.parametrize("read", [False, True])
+def test_an_output_that_was_left_in_the_source_is_a_cause_only_when_it_is_read(
+    tmp_path: Path, read: bool
+) -> None:
+    home, project, runs = Home(tmp_path / "home"), tmp_path / "project", []
+    project.mkdir()
+    (project / "train.py").write_text("x = 1\n")
+    output = {"path": "out.csv", "access": "written", "place": "output", "size": 2, "sha256": "aa"}
+    use = {"path": "out.csv", "access": "read", "place": "tree", "size": 2, "sha256": "aa"}
+    for mark in "ab":
+        with fetch(str(project), None, home=home, notify=print) as source:
+            plan = {**PLAN, "source": {**PLAN["source"], "tree": source.tree}}
+        seen = [use] if read and mark == "b" else []
+        record = {**RECORD, "files": [*RECORD["files"], output, *seen]}
+        runs.append(recorded_run(mark, plan=plan, record=record))
+        (project / "out.csv").write_text("1\n")
+    found = causes(*runs, home=home)
+    assert [cause.layer for cause in found] == (["source"] if read else ["source", UNDECIDED])
+    assert found[0].detail.startswith("out.csv added")
+
+
 def test_a_snapshot_that_is_gone_is_said(tmp_path: Path) -> None:
     (cause,) = causes(FIRST, changed(at("source", "tree", to="2" * 40)), home=Home(tmp_path))
     assert "the snapshot " + "1" * 40 + " is not in" in cause.detail

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from bis.repeat.comparison.verdicts import Comparison
     from bis.repeat.layers import Facts, Layer
     from bis.repeat.recorded import RecordedRun
+    from bis.sources.differences import FileDifference
 
 NOT_DETERMINISTIC = "not deterministic"
 UNSEEN = "something unseen changed"
 UNDECIDED = "nothing recorded differs"
 NOT_RECORDED = "not recorded"
+LEFTOVERS = "outputs left in the source"
 
 _SCANNED = ("*.py", "*.ipynb", "*.R", "*.sh")
 _CLOCK_AND_CHANCE = (
@@ -91,7 +93,9 @@ def causes(
     pairs = list(zip(layers_of(first), layers_of(second), strict=True))
     found = [_difference(one, other) for one, other in pairs if _differ(one, other)]
     if home is not None:
-        found = [_with_files(cause, home) if cause.layer == "source" else cause for cause in found]
+        leftovers = _leftovers(first, second)
+        found = [_with_files(cause, home, leftovers) if cause.layer == "source" else cause for cause in found]
+        found.sort(key=_is_leftover)  # the order of the rest stays
     if not _decisive(found) and (comparison is None or comparison.verdict > Verdict.CLOSE):
         found.append(_unexplained(first, second, repeat, home))
     unknown = [one.title for one, other in pairs if one.facts is None or other.facts is None]
@@ -105,8 +109,25 @@ def _differ(one: Layer, other: Layer) -> bool:
 
 
 def _decisive(found: list[Cause]) -> bool:
-    """Whether a layer differs that can decide a result: the release of the kernel alone does not."""
-    return any(cause.layer != "host" for cause in found)
+    """Whether a layer differs that can decide a result: the release of the kernel or an old output does not."""
+    return any(cause.layer != "host" and not _is_leftover(cause) for cause in found)
+
+
+def _is_leftover(cause: Cause) -> bool:
+    return cause.layer == "source" and cause.what == LEFTOVERS
+
+
+def _leftovers(first: RecordedRun, second: RecordedRun) -> frozenset[str]:
+    """The files that one of the runs wrote and none was seen to read: what a run leaves in a working tree.
+
+    The snapshot of the next run holds them, but they are a result of the first and no cause.
+    """
+    written, read = set[str](), set[str]()
+    for recorded in (first, second):
+        written |= {file.path for file in recorded.output_files}
+        entries = (recorded.record or {}).get("files") or ()
+        read |= {recorded.relative(str(each["path"])) for each in entries if each.get("access") == "read"}
+    return frozenset(written - read)
 
 
 def _difference(one: Layer, other: Layer) -> Cause:
@@ -146,8 +167,11 @@ def _short(text: str | None) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-def _with_files(cause: Cause, home: Home) -> Cause:
-    """The cause with a change for each file, and its diff; as it was when a snapshot is not here."""
+def _with_files(cause: Cause, home: Home, leftovers: frozenset[str]) -> Cause:
+    """The cause with a change for each file, and its diff; as it was when a snapshot is not here.
+
+    ``leftovers`` come last, and alone they make it a cause that decides nothing.
+    """
     from bis.sources.differences import diff_trees
 
     trees = next((change for change in cause.changes if change.name == "tree"), None)
@@ -157,12 +181,22 @@ def _with_files(cause: Cause, home: Home) -> Cause:
         files = diff_trees(home, trees.first, trees.second)
     except SourceError as error:
         return replace(cause, detail=f"{cause.detail} ({error.message})")
+    files.sort(key=lambda file: file.path in leftovers)
     changes = tuple(Change(file.path, file.first, file.second, file.patch) for file in files)
-    words = [f"{file.path} {file.change}" for file in files[:_NAMED]]
+    words = [f"{file.path} {_change_words(file, leftovers)}" for file in files[:_NAMED]]
     if len(files) > _NAMED:
         words.append(f"and {len(files) - _NAMED} more files")
     rest = tuple(change for change in cause.changes if change.name != "tree")
-    return replace(cause, detail=", ".join([*words, *map(_words, rest)]), changes=(*changes, *rest))
+    what = LEFTOVERS if not rest and all(file.path in leftovers for file in files) else cause.what
+    return replace(
+        cause, what=what, detail=", ".join([*words, *map(_words, rest)]), changes=(*changes, *rest)
+    )
+
+
+def _change_words(file: FileDifference, leftovers: frozenset[str]) -> str:
+    return (
+        f"{file.change} (an output, which no run was seen to read)" if file.path in leftovers else file.change
+    )
 
 
 def _unexplained(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from dataclasses import dataclass
@@ -100,9 +101,7 @@ def _entries(parts: Sequence[bytes]) -> Iterator[tuple[str, list[str]]]:
 def _split_patches(output: bytes) -> list[str]:
     """The patch of each file; a line of content never begins as the head of a patch does."""
     places = [*(found.start() for found in _FILE_PATCH.finditer(output)), len(output)]
-    return [
-        output[start:end].decode("utf-8", "replace") for start, end in zip(places, places[1:], strict=False)
-    ]
+    return [output[start:end].decode("utf-8", "replace") for start, end in itertools.pairwise(places)]
 
 
 def _difference(path: str, facts: list[str], patch: str) -> FileDifference:
