@@ -29,6 +29,8 @@ class Case:
     name: str
     script: str
     held_at: str | None = "seed"
+    threads: str | None = None
+    """OMP_NUM_THREADS of the caller."""
 
 
 CASES = (
@@ -86,11 +88,11 @@ CASES = (
     ),
     Case(
         "KMeans on 8 threads",
-        "import os; os.environ.setdefault('OMP_NUM_THREADS', '8')\n"
         "import numpy\nfrom sklearn.cluster import KMeans\n"
         "x = numpy.random.RandomState(0).rand(20000, 8)\n"
         "print(KMeans(8, n_init=1, random_state=0, max_iter=20).fit(x).cluster_centers_.ravel().tolist())",
         "strict",
+        threads="8",
     ),
     Case(
         "locale and time zone", "import time, locale; print(time.tzname, locale.setlocale(locale.LC_ALL, ''))"
@@ -124,7 +126,7 @@ def main() -> None:
         for index, case in enumerate(cases):
             project = write_project(Path(directory) / str(index), case)
             table[case.name] = {
-                runner: most_common(project, runner, python, Path(directory), args.rounds)
+                runner: most_common(project, case, runner, python, Path(directory), args.rounds)
                 for runner in RUNNERS
             }
             counts = table[case.name]
@@ -145,15 +147,17 @@ def must_hold(case: Case) -> tuple[str, ...]:
     return {"seed": ("seed", "strict"), "strict": ("strict",), None: ()}[case.held_at]
 
 
-def most_common(project: Path, runner: str, python: Path, directory: Path, rounds: int) -> int:
+def most_common(project: Path, case: Case, runner: str, python: Path, directory: Path, rounds: int) -> int:
     """How many of the rounds gave the most frequent result."""
-    results = [run(project, runner, python, directory) for _ in range(rounds)]
+    results = [run(project, case, runner, python, directory) for _ in range(rounds)]
     return collections.Counter(results).most_common(1)[0][1]
 
 
-def run(project: Path, runner: str, python: Path, directory: Path) -> str:
+def run(project: Path, case: Case, runner: str, python: Path, directory: Path) -> str:
     """One run; the last line that the script printed."""
     environ = {**os.environ, "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}", "TQDM_DISABLE": "1"}
+    if case.threads:
+        environ["OMP_NUM_THREADS"] = case.threads
     if runner == "mlflow":
         argv = [str(python.parent / "mlflow"), "run", str(project), "--env-manager", "local"]
         environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{directory}/mlflow.db"
