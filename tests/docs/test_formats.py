@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bis import projects
+from bis.repeat.layers import LAYERS
 from bis.tracking import tags
 from bis_command import write_project
 from docs.pages import REPOSITORY, blocks
@@ -76,6 +77,31 @@ def test_show_prints_what_run_prints_and_what_the_reference_adds(bis: Bis) -> No
     shown = bis("show", "--json").json
     assert set(shown) - set(run) == {"start_time", "end_time", "artifacts"}
     assert set(run) - set(shown) == {"source", "environment", "command"}
+
+
+def test_every_key_of_a_comparison_is_in_the_reference(bis: Bis) -> None:
+    write_project(bis.cwd / "hello", PROJECT)
+    bis.run_json("hello")
+    text = sections(REFERENCE / "json.md")["bis rerun, bis verify, bis diff"]
+    changed = bis("rerun", "-P", "name=you", "--json").json
+    verified = bis("verify", "--json").json
+    (difference, *_), (cause, *_) = changed["differences"], changed["causes"]
+    found = {*changed, *changed["compared"], *verified, *difference, *cause, *cause["changes"][0]}
+    assert {key for key in found if f"`{key}`" not in text} == set()
+
+
+def test_every_key_that_capsules_and_gc_print_is_in_the_reference(bis: Bis) -> None:
+    write_project(bis.cwd / "hello", PROJECT)
+    bis.run_json("hello")
+    described = sections(REFERENCE / "json.md")
+    for words in (("export", "latest", "run.zip"), ("import", "run.zip"), ("gc",)):
+        document = bis(*words, "--json").json
+        assert {key for key in document if f"`{key}`" not in described[f"bis {words[0]}"]} == set()
+
+
+def test_every_layer_is_in_the_guide_to_causes() -> None:
+    guide = sections(REPOSITORY / "docs" / "how-to" / "find-the-cause.md")["The layers"]
+    assert re.findall(r"^\| `(\w+)` \|", guide, flags=re.MULTILINE) == [name for name, *_ in LAYERS]
 
 
 def test_every_tag_of_bis_is_in_the_reference() -> None:
