@@ -60,7 +60,7 @@ requires-python = ">=3.9"
 [[package]]
 name = "six"
 version = "1.16.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example/simple" }
 wheels = [
     { url = "https://h/six-1.16.0-py2.py3-none-any.whl", hash = "sha256:HASH", size = 11053 },
 ]

@@ -24,7 +24,7 @@ _CONTEXT = [
     "https://w3id.org/ro/crate/1.1/context",
     {"environment": f"{_TERMS}environment", "sha256": f"{_TERMS}sha256"},
 ]
-_BIS = "https://pypi.org/project/bis/"
+_BIS = "#bis"
 _DESCRIPTIONS = {
     PLAN: "What was executed: source, command, parameters, environment, seed and variables",
     LOCK: "Every package of the environment, with its version and hashes",
@@ -71,7 +71,7 @@ def describe(run: RunDocument, plan: Plan | None, files: Iterable[PackedFile]) -
         _LICENSE,
         agent,
         action,
-        {"@id": _BIS, "@type": "SoftwareApplication", "name": "bis", "url": _BIS, "version": __version__},
+        {"@id": _BIS, "@type": "SoftwareApplication", "name": "bis", "version": __version__},
         *tools,
         *parts,
         *params,
@@ -156,10 +156,9 @@ def _project(run: RunDocument, plan: Plan | None, present: set[str]) -> Entity:
             **requirements,
         }
     return {
-        "@id": _BIS + "#project",
+        "@id": "#bis-project",
         "@type": "SoftwareApplication",
         "name": name,
-        "url": _BIS,
         "version": "unknown",
     }
 
