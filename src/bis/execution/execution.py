@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from bis.errors import BisError, ExecutionError
+from bis.execution.folders import FoundFolders
 from bis.execution.interruption import Interruption
 from bis.execution.output import Streams
 from bis.execution.record import Record
@@ -77,6 +78,7 @@ class Execution:
         self._tracked: TrackedRun
         self._downloaded: Mapping[str, str] = {}
         self._observer: Observer | None = None
+        self._folders = FoundFolders()
         self._server_url = store.uri
         self._held = contextlib.ExitStack()
 
@@ -167,6 +169,7 @@ class Execution:
         strict = self._prepared.plan.level == "strict"
         server = None if is_remote(self._store) else self._serve()
         env = self._variables(server)
+        self._folders = FoundFolders.of(self._prepared.source.directory)
         tracer = self._trace() if self._options.trace == "full" else None
         try:
             ending = supervise(
@@ -262,6 +265,7 @@ class Execution:
             downloaded=self._downloaded,
             server=self._server_url,
             observer=self._observer or AUDIT_HOOK,
+            folders=self._folders,
         )
         for path in watched.changed_while_read:
             self._notify(f"{path} changed while the run read it: what was read is not known")

@@ -7,8 +7,8 @@ import os
 from typing import TYPE_CHECKING
 
 from bis import sources
-from bis.errors import SourceError
-from bis.sources.restoring import has_snapshot
+from bis.errors import NotRepeatableError, SourceError
+from bis.plans.gone import said_when_gone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,51 +18,64 @@ if TYPE_CHECKING:
     from bis.plans.plan import Plan
 
 
+_HINT = "Execute it with --directory DIR, where DIR has the source as it was, or import its capsule."
+
+
 @contextlib.contextmanager
 def checked_out(plan: Plan, *, home: Home, notify: Callable[[str], None]) -> Iterator[Path]:
     """The top of the plan's tree, in a directory that is there as long as the context.
 
     The snapshot of this home is restored; where there is none, the commit of a clean tree is fetched from its
-    repository, and has to be that tree. Raises SourceError when the tree cannot be had.
+    repository, and has to be that tree. Raises NotRepeatableError when the tree cannot be had.
     """
     tree = plan.source.tree
     if tree is None:
-        raise SourceError("this plan has no snapshot of its source, because git was missing when it was made")
-    if has_snapshot(tree, home):
-        with _restored(tree, home) as root:
-            yield root
-    else:
-        with _fetched(plan, home=home, notify=notify) as root:
-            yield root
-
-
-@contextlib.contextmanager
-def _restored(tree: str, home: Home) -> Iterator[Path]:
-    import shutil  # not on the way of a first run
-
+        raise NotRepeatableError(
+            "this plan has no snapshot of its source, because git was missing when it was made"
+        )
     root = home.ensure(home.reruns) / f"{tree[:12]}-{os.urandom(4).hex()}"
     try:
-        missing = sources.restore(tree, root, home)
-        if missing:
-            raise SourceError(
-                f"the snapshot {tree[:12]} has large files by hash alone: {', '.join(f.path for f in missing[:5])}",
-                hint="Execute it where they are: --directory DIR, with the source as it was.",
-            )
+        with said_when_gone("this plan", hint=_HINT):
+            _restore(plan, tree, root, home, notify)
         yield root
     finally:
-        shutil.rmtree(root, ignore_errors=True)
+        _remove(root)
 
 
-@contextlib.contextmanager
-def _fetched(plan: Plan, *, home: Home, notify: Callable[[str], None]) -> Iterator[Path]:
+def _remove(directory: Path) -> None:
+    import shutil  # not on the way of a first run
+
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _restore(plan: Plan, tree: str, root: Path, home: Home, notify: Callable[[str], None]) -> None:
+    try:
+        missing = sources.restore(tree, root, home)
+    except SourceError as error:
+        _remove(root)
+        fetch_snapshot(plan, home=home, notify=notify, otherwise=error)
+        missing = sources.restore(tree, root, home)
+    if missing:
+        raise SourceError(
+            f"the snapshot {tree[:12]} has large files by hash alone: {', '.join(f.path for f in missing[:5])}",
+            hint="Execute it where they are: --directory DIR, with the source as it was.",
+        )
+
+
+def fetch_snapshot(plan: Plan, *, home: Home, notify: Callable[[str], None], otherwise: SourceError) -> None:
+    """Bring the snapshot of a clean tree into the home from its commit; raises ``otherwise`` where there is none.
+
+    Raises SourceError when the repository does not have the commit, or the commit is another tree.
+    """
     planned = plan.source
-    hint = "Execute it with --directory DIR, where DIR has the source as it was, or import its capsule."
     if planned.dirty or planned.repository is None or planned.commit is None:
-        raise SourceError(f"the snapshot {planned.tree} is not in {home.snapshots}", hint=hint)
+        raise otherwise
+    notify(
+        f"the snapshot of the source is not here: fetching commit {planned.commit[:10]} of {planned.repository}"
+    )
     with sources.fetch(planned.repository, planned.commit, home=home, notify=notify) as source:
         if source.tree != planned.tree:
-            raise SourceError(f"commit {planned.commit[:10]} is not the tree that the plan has", hint=hint)
-        yield source.root
+            raise SourceError(f"commit {planned.commit[:10]} is not the tree {planned.tree} that ran")
 
 
 def in_directory(plan: Plan, directory: str, *, home: Home, notify: Callable[[str], None]) -> Path:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bis.errors import NotRepeatableError
 from bis.repeat.capsule import packed_input
+from bis.sources.large_files import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,41 +28,91 @@ def packed_inputs(
         entry = next((each for each in _inputs(original) if each["path"] == path), None)
         if name in given or name in plan.in_tree or entry is None or Path(path).exists():
             continue
-        target = directory / name
-        target.mkdir(parents=True, exist_ok=True)
-        packed = packed_input(store, original.run_id, str(entry.get("sha256")), target)
+        packed = _unpacked(original, entry, store, directory / name)
         if packed is not None:
-            named = packed.with_name(Path(path).name)
-            packed.rename(named)
-            found[name] = str(named)
+            found[name] = str(packed)
     return found
 
 
+def inputs_inside(
+    original: RecordedRun,
+    plan: Plan,
+    given: Mapping[str, str],
+    *,
+    root: Path | None,
+    store: Store,
+    directory: Path,
+) -> dict[str, Path]:
+    """The inputs that lay in the source and are in no snapshot, because Git ignores them: where each is now.
+
+    The path from the top of the source, to what the user has ``given``, what still lies below ``root``, or what came
+    in the run's capsule, which is brought below ``directory``; a path that is not there, where it is nowhere.
+    """
+    found: dict[str, Path] = {}
+    moved_to = {plan.in_tree[name]: path for name, path in given.items() if name in plan.in_tree}
+    for entry in _inputs(original):
+        path = str(entry["path"])
+        if path.startswith("/"):
+            continue
+        named = given.get(path) or _moved(path, moved_to)
+        here = Path(named) if named else root / path if root else None
+        if here is None or not here.is_file():
+            here = _unpacked(original, entry, store, directory / str(len(found))) or here
+        found[path] = here or Path(path)
+    return found
+
+
+def to_be_placed(
+    original: RecordedRun, plan: Plan, given: Mapping[str, str], inside: Mapping[str, Path]
+) -> dict[str, Path]:
+    """Those of ``inside`` that the command finds at no other path: what a path parameter names is passed as it lies."""
+    passed = set()
+    for entry in _inputs(original):
+        name = str(entry.get("parameter"))
+        if name in plan.local and (name in given or Path(plan.local[name]).exists()):
+            passed.add(str(entry["path"]))
+    return {path: now for path, now in inside.items() if path not in passed and now.is_file()}
+
+
 def check_inputs(
-    original: RecordedRun, plan: Plan, given: Mapping[str, str], *, allow_changed: bool
+    original: RecordedRun,
+    plan: Plan,
+    given: Mapping[str, str],
+    inside: Mapping[str, Path],
+    *,
+    allow_changed: bool,
 ) -> tuple[str, ...]:
     """What is not what it was: one line for each input that is missing or has another content.
 
-    ``given`` says where inputs lie now. Raises NotRepeatableError for the first, unless changed inputs are allowed.
+    ``given`` says where inputs lie now, ``inside`` where those of the source do. Raises NotRepeatableError for the
+    first, unless changed inputs are allowed. One that changed while the run read it has no content to be held against:
+    it is named, and stops nothing.
     """
-    changed = tuple(_changes(original, plan, given))
+    changed = tuple(_changes(original, plan, given, inside))
     if changed and not allow_changed:
         more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
         raise NotRepeatableError(
             f"run {original.run_id[:8]} would not have its inputs: {changed[0]}{more}",
             hint="Say where an input lies now with --input PATH=NEW_PATH, or run with --allow-changed-inputs.",
         )
-    return changed
+    return (*changed, *_uncertain(original))
 
 
-def _changes(original: RecordedRun, plan: Plan, given: Mapping[str, str]) -> Iterator[str]:
+def _uncertain(original: RecordedRun) -> Iterator[str]:
+    for path in (original.record or {}).get("changed_while_read") or ():
+        yield f"{path} changed while run {original.run_id[:8]} read it: what it read is not known"
+
+
+def _changes(
+    original: RecordedRun, plan: Plan, given: Mapping[str, str], inside: Mapping[str, Path]
+) -> Iterator[str]:
     by_path = {plan.local[name]: path for name, path in given.items() if name in plan.local}
     for entry in _inputs(original):
         recorded = str(entry["path"])
-        path = Path(given.get(recorded) or _moved(recorded, by_path) or recorded)
+        path = inside.get(recorded) or Path(given.get(recorded) or _moved(recorded, by_path) or recorded)
         if not path.is_file():
             yield f"{path} is missing"
-        elif entry.get("sha256") and _sha256(path) != entry["sha256"]:
+        elif entry.get("sha256") and sha256_of(path) != entry["sha256"]:
             yield f"{path} has changed"
 
 
@@ -72,6 +123,16 @@ def _inputs(original: RecordedRun) -> Iterator[Mapping[str, Any]]:
             yield entry
 
 
+def _unpacked(original: RecordedRun, entry: Mapping[str, Any], store: Store, directory: Path) -> Path | None:
+    """The input from the run's capsule, below ``directory`` and under its own name; None when it did not come in it."""
+    sha256 = entry.get("sha256")
+    if not sha256:
+        return None
+    directory.mkdir(parents=True, exist_ok=True)
+    packed = packed_input(store, original.run_id, str(sha256), directory)
+    return None if packed is None else packed.rename(packed.with_name(Path(str(entry["path"])).name))
+
+
 def _moved(recorded: str, by_path: Mapping[str, str]) -> str | None:
     """Where a file lies now that was in a directory which the user has named."""
     for old, new in by_path.items():
@@ -80,13 +141,3 @@ def _moved(recorded: str, by_path: Mapping[str, str]) -> str | None:
         if recorded.startswith(old.rstrip("/") + "/"):
             return new + recorded[len(old.rstrip("/")) :]
     return None
-
-
-def _sha256(path: Path) -> str:
-    import hashlib
-
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -185,6 +185,15 @@ class RecordedRun:
         """The directory in which the command ran; empty when it is not known."""
         return str((self.record or {}).get("directory") or "")
 
+    @property
+    def root(self) -> Path | None:
+        """The top of the source in which it ran, whether it is still there or not; None when it is not known."""
+        if not self.directory:
+            return None
+        depth = len(Path(str((self.plan_document.get("source") or {}).get("subdirectory") or "")).parts)
+        directory = Path(self.directory)
+        return directory.parents[depth - 1] if depth and depth <= len(directory.parents) else directory
+
     @cached_property
     def output_files(self) -> tuple[OutputFile, ...]:
         """The files of the project's directory that the run wrote, by path."""

@@ -10,18 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bis import runs
-from bis.errors import (
-    BuildError,
-    InterpreterNotFoundError,
-    NotRepeatableError,
-    ResolutionError,
-    SourceError,
-    UsageError,
-)
+from bis.errors import NotRepeatableError, RunNotFoundError, SourceError, UsageError
 from bis.plans import with_level, with_parameters
+from bis.plans.checkout import fetch_snapshot
+from bis.plans.gone import said_when_gone
 from bis.repeat.capsule import must_consent
 from bis.repeat.comparison import Tolerance, compare_runs
-from bis.repeat.inputs import check_inputs, packed_inputs
+from bis.repeat.inputs import check_inputs, inputs_inside, packed_inputs, to_be_placed
+from bis.repeat.placing import make_folders, place_inputs
 from bis.repeat.recorded import RecordedRun
 from bis.sources import packs, restore
 from bis.sources.restoring import has_snapshot
@@ -38,9 +34,6 @@ if TYPE_CHECKING:
 
 SOURCE_PACK = "bis/source.zip"
 """The artifact that holds the snapshot of a run, where the store that keeps the run is not the home's own."""
-
-_GONE = (SourceError, InterpreterNotFoundError, ResolutionError, BuildError)
-"""What means that a run cannot be executed again, and not that the user was wrong."""
 
 
 @dataclass(frozen=True)
@@ -94,14 +87,21 @@ def rerun(
     with _places(original, home, keep=options.keep) as place:
         packed = packed_inputs(original, plan, options.inputs, store=store, directory=place / "inputs")
         inputs = {**options.inputs, **packed}
-        changed = check_inputs(original, plan, inputs, allow_changed=options.allow_changed_inputs)
+        before = _original_root(original, store)
+        inside = inputs_inside(
+            original, plan, options.inputs, root=before, store=store, directory=place / "inputs inside"
+        )
+        changed = check_inputs(original, plan, inputs, inside, allow_changed=options.allow_changed_inputs)
         root = place / "source"
-        with _gone_is_said(original):
-            _restore(original, plan, root, home)
+        with said_when_gone(f"run {original.run_id[:8]}"):
+            _restore(original, plan, root, home, originals=before, notify=notify)
+        make_folders(original, root)
+        place_inputs(to_be_placed(original, plan, inputs, inside), root)
+        inputs = {name: path for name, path in inputs.items() if name not in inside}
         chosen = with_parameters(plan, options.parameters, root=root, cwd=Path.cwd())
         if options.level is not None:
             chosen = with_level(chosen, options.level)
-        with _gone_is_said(original):
+        with said_when_gone(f"run {original.run_id[:8]}"):
             run = runs.execute_plan(
                 chosen,
                 root,
@@ -159,12 +159,24 @@ def _places(original: RecordedRun, home: Home, *, keep: bool) -> Iterator[Path]:
             shutil.rmtree(place, ignore_errors=True)
 
 
-def _restore(original: RecordedRun, plan: Plan, root: Path, home: Home) -> None:
-    if plan.source.tree is None:
+def _restore(
+    original: RecordedRun,
+    plan: Plan,
+    root: Path,
+    home: Home,
+    *,
+    originals: Path | None,
+    notify: Callable[[str], None],
+) -> None:
+    tree = plan.source.tree
+    if tree is None:
         raise SourceError("its source has no snapshot, because git was missing when it ran")
-    _have_snapshot(original, plan.source.tree, home)
-    originals = _original_root(original, plan)
-    missing = restore(plan.source.tree, root, home, originals=originals)
+    try:
+        missing = restore(tree, root, home, originals=originals)
+    except SourceError as error:  # an object is missing, or all of them
+        shutil.rmtree(root, ignore_errors=True)
+        _bring_snapshot(original, plan, tree, home, notify, error)
+        missing = restore(tree, root, home, originals=originals)
     if missing:
         names = ", ".join(file.path for file in missing[:5])
         raise SourceError(
@@ -173,9 +185,22 @@ def _restore(original: RecordedRun, plan: Plan, root: Path, home: Home) -> None:
         )
 
 
-def _have_snapshot(original: RecordedRun, tree: str, home: Home) -> None:
-    """Take the snapshot from the run's artifacts when the home has not got it."""
-    if has_snapshot(tree, home) or SOURCE_PACK not in original.own:
+def _bring_snapshot(
+    original: RecordedRun,
+    plan: Plan,
+    tree: str,
+    home: Home,
+    notify: Callable[[str], None],
+    error: SourceError,
+) -> None:
+    """Take the snapshot, which the home has not or not whole, from the run's artifacts, or else from its commit."""
+    if SOURCE_PACK not in original.own:
+        if has_snapshot(tree, home):
+            error = SourceError(
+                f"the snapshot {tree[:12]} of its source is damaged ({error.message})",
+                hint="A capsule of the run brings it back: bis import FILE.zip",
+            )
+        fetch_snapshot(plan, home=home, notify=notify, otherwise=error)
         return
     with original.own[SOURCE_PACK].open() as file:
         found = packs.unpack(home, file)
@@ -185,24 +210,21 @@ def _have_snapshot(original: RecordedRun, tree: str, home: Home) -> None:
         )
 
 
-def _original_root(original: RecordedRun, plan: Plan) -> Path | None:
-    """The top of the directory where it ran, for the large files that may still be there."""
-    if not original.directory:
-        return None
-    depth = len(Path(plan.source.subdirectory).parts)
-    directory = Path(original.directory)
-    return directory.parents[depth - 1] if depth else directory
+def _original_root(original: RecordedRun, store: Store) -> Path | None:
+    """Where files that are in no snapshot may still lie: the top of the source of the run, or of the one it repeats."""
+    run_id: str | None = original.run_id
+    seen: set[str] = set()
+    while run_id and run_id not in seen:
+        seen.add(run_id)
+        try:
+            run = original if run_id == original.run_id else RecordedRun.load(store, run_id)
+        except RunNotFoundError:
+            return None
+        if run.root is not None and run.root.is_dir():
+            return run.root
+        run_id = run.run.tags.get(tags.RERUN_OF)
+    return None
 
 
 def _subdirectory(original: RecordedRun) -> str:
     return str((original.plan_document.get("source") or {}).get("subdirectory") or "")
-
-
-@contextlib.contextmanager
-def _gone_is_said(original: RecordedRun) -> Iterator[None]:
-    try:
-        yield
-    except _GONE as error:
-        raise NotRepeatableError(
-            f"run {original.run_id[:8]} cannot be executed again: {error.message}", hint=error.hint
-        ) from error

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bis.execution.watch.files import FileUse, find_files
+from bis.execution.folders import FoundFolders
+from bis.execution.watch.files import Files, FileUse, find_files
 from bis.execution.watch.network import HostUse, find_hosts
 from bis.execution.watch.observers import AUDIT_HOOK, Observer
 from bis.execution.watch.places import Places
@@ -50,6 +51,8 @@ class Watched:
     libraries: tuple[Mapping[str, Any], ...] = ()
     """The numeric libraries of the processes: ``library``, ``file``, ``version``, ``kernel``, ``threads``."""
     changed_while_read: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+    """Folders of the source that were there before the run, and that it may need: paths from the source's top."""
     suspects: tuple[Mapping[str, str], ...] = ()
     """What was seen that can make two runs differ: ``kind`` and ``detail``."""
     memory_peak_bytes: int | None = None
@@ -75,17 +78,19 @@ def collect(
     downloaded: Mapping[str, str],
     server: str | None = None,
     observer: Observer = AUDIT_HOOK,
+    folders: FoundFolders | None = None,
 ) -> Watched:
     """Put together what the processes of a run have reported in the directory ``report``.
 
-    ``downloaded`` has the path parameters that were fetched; ``server`` is the address of the run's tracking server.
+    ``downloaded`` has the path parameters that were fetched; ``server`` is the address of the run's tracking server,
+    and ``folders`` are those that the run found.
     """
     reports = read_reports(report)
     declared = {**plan.local, **downloaded}
-    folders = [prefix for process in reports.processes.values() for prefix in process.prefixes]
+    prefixes = [prefix for process in reports.processes.values() for prefix in process.prefixes]
     if environment.prefix is not None:
-        folders.append(str(environment.prefix))
-    places = Places(root=source.root, own=home.root, environment=dict.fromkeys(folders), declared=declared)
+        prefixes.append(str(environment.prefix))
+    places = Places(root=source.root, own=home.root, environment=dict.fromkeys(prefixes), declared=declared)
     files = find_files(
         reports,
         places=places,
@@ -103,9 +108,15 @@ def collect(
         observer=observer.also_blind_to(*_limits(reports, partly_scanned=files.partly_scanned)),
         libraries=tuple(sorted(reports.libraries, key=lambda each: (each["library"], str(each["file"])))),
         changed_while_read=tuple(sorted(files.changed)),
+        folders=_of_note(folders or FoundFolders(), reports, files, places),
         suspects=tuple(_suspects(reports)),
         memory_peak_bytes=reports.memory_peak_bytes,
     )
+
+
+def _of_note(folders: FoundFolders, reports: Reports, files: Files, places: Places) -> tuple[str, ...]:
+    noted = folders.of_note([*reports.writes, *files.written], reports.lists)
+    return tuple(sorted(path for folder in noted if (path := places.relative(folder)) is not None))
 
 
 def _limits(reports: Reports, *, partly_scanned: bool) -> list[str]:

@@ -64,6 +64,8 @@ class Files:
     """Files read, by place: those of the environment and the system too, which are not listed."""
     changed: set[str] = field(default_factory=set)
     """Inputs that were another file when the run had ended, or each time they were opened."""
+    written: set[str] = field(default_factory=set)
+    """Absolute paths of what the run wrote."""
     unlisted: int = 0
     partly_scanned: bool = False
     """The project directory has too many files to look for outputs in all of it."""
@@ -88,6 +90,7 @@ def find_files(
     """All files of a run; ``directory`` is the project's, where outputs are looked for."""
     files = Files()
     written = {path for path in _written(reports, directory, files) if not places.is_own(path)}
+    files.written = written
     read = {path: stamp for path, stamp in reports.reads.items() if not places.is_own(path)}
     for path in _declared_files(declared, files):
         read.setdefault(path, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bis.errors import UsageError
@@ -188,9 +188,9 @@ class _Packing:
         for each in found:
             member = layout.member_of(each.packed.path)
             if member not in self._names:
-                self._add_file(member, Path(each.path))
+                self._add_file(member, Path(each.place))
         if layout.member_of(LISTING) not in self._names:
-            listing = json.dumps([asdict(each) for each in found], indent=1) + "\n"
+            listing = json.dumps([each.to_dict() for each in found], indent=1) + "\n"
             self.add(layout.member_of(LISTING), listing.encode())
 
     def _add_file(self, name: str, place: Path) -> None:

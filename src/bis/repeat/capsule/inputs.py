@@ -28,9 +28,15 @@ class FoundInput:
     """A file that the run read from outside its source and environment, as it lies here."""
 
     path: str
-    """As the run knew it: absolute."""
+    """As the record has it: absolute, or from the top of the source for a file that Git ignores."""
+    place: str
+    """Where it lies."""
     size_bytes: int
     sha256: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The entry of the listing, which does not say where the file lies here."""
+        return {"path": self.path, "size_bytes": self.size_bytes, "sha256": self.sha256}
 
     @property
     def packed(self) -> PackedFile:
@@ -48,8 +54,9 @@ def find_inputs(
     recorded = {entry["path"]: entry.get("sha256") for entry in _recorded(record)}
     declared = {path: None for root in _declared(plan) for path in _files(Path(root))}
     found = []
+    top = _top(plan, record)
     for path, sha256 in {**declared, **recorded}.items():
-        taken = _take(path, sha256, notify)
+        taken = _take(path, os.path.join(top, path), sha256, notify)  # noqa: PTH118 - a record has text
         if taken:
             found.append(taken)
     return found
@@ -84,16 +91,23 @@ def _files(root: Path) -> Iterator[str]:
             yield from (f"{directory}/{name}" for name in sorted(names))
 
 
-def _take(path: str, sha256: str | None, notify: Callable[[str], None]) -> FoundInput | None:
+def _top(plan: Plan | None, record: dict[str, Any]) -> str:
+    """The top of the source in which the run was executed."""
+    inner = "" if plan is None else plan.source.subdirectory
+    directory = str(record.get("directory") or "/")
+    return os.path.normpath(os.path.join(directory, *[".."] * len(Path(inner).parts)))  # noqa: PTH118
+
+
+def _take(path: str, place: str, sha256: str | None, notify: Callable[[str], None]) -> FoundInput | None:
     if is_secret(path):
         notify(f"{path} is not packed: its name says that it holds a secret")
         return None
     try:
-        digest, size_bytes = sha256_of(path), Path(path).stat().st_size
+        digest, size_bytes = sha256_of(place), Path(place).stat().st_size
     except OSError as error:
         notify(f"{path} is not packed: {error.strerror}")
         return None
     if sha256 not in (None, digest):
         notify(f"{path} is not packed: it has changed since the run read it")
         return None
-    return FoundInput(path, size_bytes, digest)
+    return FoundInput(path, place, size_bytes, digest)

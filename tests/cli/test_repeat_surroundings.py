@@ -1,0 +1,161 @@
+"""What a run found beside its snapshot, on a rerun: empty folders, ignored files, and a snapshot that is not whole."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from bis_command import Bis, git, write_project
+
+if TYPE_CHECKING:
+    from bis_command import Result
+
+MLPROJECT = "entry_points: {main: {command: python main.py}}\n"
+MAIN = """\
+import os
+value = open("data/x.csv").read()
+open("results/deep/out.txt", "w").write(value)
+os.mkdir("made")
+open("made/out.txt", "w").write(str(os.path.isdir("cache")))
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project that counts on an ignored input and on folders that no snapshot has."""
+    project = write_project(
+        tmp_path / "project",
+        MLPROJECT,
+        {"main.py": MAIN, ".gitignore": "data/\nresults/\nmade/\n", "data/x.csv": "1.5\n"},
+    )
+    (project / "results" / "deep").mkdir(parents=True)
+    (project / "cache").mkdir()
+    git(project, "init", "-q", "-b", "main")
+    git(project, "add", ".")
+    git(project, "commit", "-qm", "start")
+    return project
+
+
+def record_of(run: Any) -> Any:
+    """The record among the artifacts of a run."""
+    directory = Path(unquote(urlsplit(run["artifact_uri"]).path))
+    return json.loads((directory / "bis" / "record.json").read_text("utf-8"))
+
+
+def verdict(result: Result) -> tuple[int, str]:
+    """The exit status and the first word of standard output."""
+    return result.status, result.out.partition(" ")[0]
+
+
+def test_folders_and_ignored_inputs_are_there_again(bis: Bis, project: Path) -> None:
+    run = bis.run_json(project)
+    assert record_of(run)["folders"] == ["cache", "results/deep"]
+    again = bis("rerun", run["run_id"])
+    assert verdict(again) == (0, "IDENTICAL"), again.out + again.err
+    of_the_rerun = bis("rerun", "latest")  # its own directory is gone, the first one's is not
+    assert verdict(of_the_rerun) == (0, "IDENTICAL"), of_the_rerun.out + of_the_rerun.err
+    assert bis("verify", run["run_id"], "--rounds", "2").status == 0
+
+
+def test_an_ignored_input_has_to_be_what_it_was(bis: Bis, project: Path, tmp_path: Path) -> None:
+    run = bis.run_json(project)["run_id"]
+    (project / "data" / "x.csv").write_text("1.6\n")
+    changed = bis("rerun", run)
+    assert changed.status == 3
+    assert f"{project / 'data' / 'x.csv'} has changed" in changed.err
+    allowed = bis("rerun", run, "--allow-changed-inputs")
+    assert verdict(allowed) == (1, "DIFFERENT"), allowed.out + allowed.err
+    (tmp_path / "moved.csv").write_text("1.5\n")
+    moved = bis("rerun", run, "--input", f"data/x.csv={tmp_path / 'moved.csv'}")
+    assert verdict(moved) == (0, "IDENTICAL"), moved.out + moved.err
+    shutil.rmtree(project)
+    assert "data/x.csv is missing" in bis("rerun", run).err
+
+
+def test_a_rerun_does_not_write_into_the_input_itself(bis: Bis, project: Path) -> None:
+    (project / "main.py").write_text("print(open('data/x.csv').read())\n")
+    run = bis.run_json(project)["run_id"]
+    again = bis("rerun", run, "--keep")
+    kept = Path(again.err.partition("it ran in ")[2].splitlines()[0])
+    (kept / "data" / "x.csv").write_text("written over\n")
+    assert (project / "data" / "x.csv").read_text() == "1.5\n"
+
+
+def test_an_ignored_input_travels_in_the_capsule(bis: Bis, project: Path, tmp_path: Path) -> None:
+    run = bis.run_json(project)["run_id"]
+    capsule = tmp_path / "run.zip"
+    assert bis("export", run, capsule, "--with-inputs").status == 0
+    shutil.rmtree(project)
+    elsewhere = Bis(home=tmp_path / "another home", cwd=tmp_path)
+    again = elsewhere("rerun", capsule, "--yes")
+    assert verdict(again) == (0, "IDENTICAL"), again.out + again.err
+
+
+def test_a_folder_that_leads_out_is_refused(bis: Bis, project: Path, tmp_path: Path) -> None:
+    (project / "link").symlink_to(tmp_path)
+    run = bis.run_json(project)
+    file = Path(unquote(urlsplit(run["artifact_uri"]).path)) / "bis" / "record.json"
+    record = json.loads(file.read_text("utf-8"))
+    for name in ("../../climbed", "link/climbed", str(tmp_path / "climbed")):
+        file.write_text(json.dumps({**record, "folders": [name]}))
+        refused = bis("rerun", run["run_id"])
+        assert (refused.status, "is not in the source of the run" in refused.err) == (3, True), refused.err
+    assert not list(tmp_path.rglob("climbed"))
+
+
+def first_object(home: Path, project: Path) -> Path:
+    """The object of the snapshot store that has the content of main.py."""
+    name = git(project, "hash-object", "main.py")
+    return home / "snapshots" / "store.git" / "objects" / name[:2] / name[2:]
+
+
+@pytest.mark.parametrize("damage", ["gone", "empty", "changed"])
+def test_a_damaged_snapshot_is_named(bis: Bis, project: Path, damage: str) -> None:
+    (project / "more.txt").touch()
+    run = bis.run_json(project)["run_id"]
+    place = first_object(bis.home, project)
+    place.chmod(0o600)
+    if damage == "gone":
+        place.unlink()
+    else:
+        place.write_bytes(b"" if damage == "empty" else b"no object")
+    result = bis("rerun", run)
+    assert result.status == 3
+    assert "is damaged" in result.err
+    assert "capsule" in result.err
+    assert not list((bis.home / "reruns").iterdir())
+
+
+def test_a_snapshot_that_lost_an_object_is_made_whole_by_a_capsule(
+    bis: Bis, project: Path, tmp_path: Path
+) -> None:
+    run = bis.run_json(project)["run_id"]
+    capsule = tmp_path / "run.zip"
+    assert bis("export", run, capsule).status == 0
+    first_object(bis.home, project).unlink()
+    assert bis("rerun", run).status == 3
+    again = bis("rerun", capsule, "--yes")
+    assert verdict(again) == (0, "IDENTICAL"), again.out + again.err
+
+
+def test_the_commit_of_a_clean_tree_is_fetched_where_its_snapshot_is_gone(
+    bis: Bis, project: Path, tmp_path: Path
+) -> None:
+    git(tmp_path, "clone", "-q", "--bare", str(project), "remote.git")
+    git(project, "remote", "add", "origin", f"file://{tmp_path}/remote.git")
+    run = bis.run_json(project)["run_id"]
+    shutil.rmtree(bis.home / "snapshots")
+    again = bis("rerun", run)
+    assert verdict(again) == (0, "IDENTICAL"), again.out + again.err
+    assert "fetching commit" in again.err
+    elsewhere = [entry for entry in bis.home.iterdir() if entry.name not in ("artifacts", "bis.db")]
+    for entry in elsewhere:
+        shutil.rmtree(entry, ignore_errors=True)
+    shutil.rmtree(tmp_path / "remote.git")
+    gone = bis("rerun", run)
+    assert (gone.status, "cannot be executed again" in gone.err) == (3, True), gone.err
