@@ -124,7 +124,7 @@ def test_a_snapshot_that_is_nowhere_is_an_error_with_the_way_out(
 ) -> None:
     plan = plan_of(bis, project)
     result = Bis(home=tmp_path / "another home", cwd=tmp_path)("execute", plan)
-    assert result.status == 2
+    assert result.status == 3
     assert "--directory DIR" in result.err
 
 
@@ -208,3 +208,21 @@ def test_a_random_seed_is_recorded(bis: Bis, project: Path) -> None:
 def test_a_bad_seed_or_level_is_wrong_use(bis: Bis, project: Path, words: tuple[str, ...], said: str) -> None:
     result = bis("run", project, *words)
     assert (result.status, said in result.err) == (2, True), result.err
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [("platform", "win32-x86_64", "was locked for win32-x86_64"), ("python", "3.99.1", "3.99.1")],
+)
+def test_an_environment_that_is_not_to_be_had_is_another_error_than_wrong_use(
+    bis: Bis, project: Path, key: str, value: str, said: str
+) -> None:
+    plan = plan_of(bis, project)
+    document: dict[str, Any] = json.loads(plan.read_text())
+    del document["digest"]
+    document["environment"][key] = value
+    plan.write_text(json.dumps(document))
+    result = bis("execute", plan)
+    assert (result.status, said in result.err) == (3, True), result.err
+    assert "this plan cannot be executed again" in result.err
+    assert bis.statuses() == []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bis.errors import ParameterError, SourceError, UsageError
+from bis.errors import NotRepeatableError, ParameterError, SourceError, UsageError
 from bis.home import Home
 from bis.plans import Plan, Request, prepare, prepare_again, with_parameters
 from bis.plans.checkout import checked_out, in_directory
@@ -98,7 +98,7 @@ def test_a_value_of_a_path_is_looked_for_at_the_working_directory(
 def test_a_plan_without_a_snapshot_is_an_error(made: Plan, home: Home) -> None:
     without = dataclasses.replace(made, source=dataclasses.replace(made.source, tree=None))
     with (
-        pytest.raises(SourceError, match="no snapshot of its source"),
+        pytest.raises(NotRepeatableError, match="no snapshot of its source"),
         checked_out(without, home=home, notify=lambda _: None),
     ):
         pass
@@ -111,7 +111,7 @@ def test_a_snapshot_with_large_files_is_executed_where_they_are(
     (project / "large.bin").write_bytes(bytes(2000))
     plan = plan_of(project, home)
     with (
-        pytest.raises(SourceError, match=r"by hash alone: large\.bin") as caught,
+        pytest.raises(NotRepeatableError, match=r"by hash alone: large\.bin") as caught,
         checked_out(plan, home=home, notify=lambda _: None),
     ):
         pass

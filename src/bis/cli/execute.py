@@ -63,12 +63,13 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Execute the plan; the exit status is that of ``bis run``."""
+    """Execute the plan; the exit status is that of ``bis run``, and 3 when its source or environment is gone."""
     from bis.cli.style import Style, notifier, print_json
     from bis.cli.summary import print_opening, print_summary, result_document
     from bis.execution import Streams
     from bis.home import Home
     from bis.plans import Plan
+    from bis.plans.gone import said_when_gone
     from bis.runs import execute_plan
 
     plan = Plan.from_json(_read(args.plan))
@@ -77,7 +78,7 @@ def execute(args: argparse.Namespace) -> int:
     style, notify, shown = Style(sys.stderr), notifier(quiet=args.quiet), not args.quiet
     home = Home.locate()
     home.ensure()
-    with _source(plan, args.directory, home, notify) as root:
+    with _source(plan, args.directory, home, notify) as root, said_when_gone("this plan"):
         finished = execute_plan(
             plan,
             root,
