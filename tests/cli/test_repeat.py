@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -238,3 +239,39 @@ def test_at_strict_the_order_of_a_set_of_objects_comes_back(bis: Bis, tmp_path: 
     first = made(bis, project, "--level", "strict")
     verified = bis("verify", first, "--rounds", "2")
     assert (verified.status, verdict(verified)) == (0, "IDENTICAL"), verified.out + verified.err
+
+
+def test_verify_at_strict_compares_rounds_at_strict(bis: Bis, project: Path) -> None:
+    first = made(bis, project)
+    verified = bis("verify", first, "--strict", "--rounds", "2")
+    assert (verified.status, verdict(verified)) == (0, "IDENTICAL"), verified.out + verified.err
+    assert "another level" in verified.err
+    levels = []
+    for run in bis("list", "--json").json:
+        plan = bis.home / "artifacts" / "0" / run["run_id"] / "artifacts" / "bis" / "plan.json"
+        levels.append(json.loads(plan.read_text("utf-8"))["level"])
+    assert levels == ["strict", "strict", "strict", "seed"]
+
+
+@pytest.mark.parametrize("rounds", ["0", "-1", "many", "1.5"])
+def test_a_number_of_rounds_that_is_none_is_wrong_use(bis: Bis, project: Path, rounds: str) -> None:
+    first = made(bis, project)
+    result = bis("verify", first, f"--rounds={rounds}")
+    assert (result.status, "is not a number of rounds" in result.err) == (2, True)
+    assert len(bis.statuses()) == 1
+
+
+def test_an_input_that_changed_while_the_run_read_it_is_named_with_the_verdict(
+    bis: Bis, tmp_path: Path
+) -> None:
+    data = tmp_path / "data.txt"
+    data.write_text("1\n")
+    code = f"print(open({str(data)!r}).read()); open({str(data)!r}, 'a').write('more')\n"
+    project = write_project(
+        tmp_path / "appending", "entry_points: {main: {command: python main.py}}", {"main.py": code}
+    )
+    process = bis("run", project, "--json")
+    assert f"{data} changed while the run read it" in process.err
+    again = bis("rerun", process.json["run_id"])
+    first = process.json["run_id"][:8]
+    assert f"{data} changed while run {first} read it: what it read is not known" in again.out

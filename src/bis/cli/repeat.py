@@ -153,7 +153,7 @@ def _run_or_capsule(args: argparse.Namespace, home: Home, store: Store) -> str:
     from bis.cli.stores import find_run
     from bis.repeat.capsule import consent, import_capsule
 
-    if args.run.endswith(".zip") and Path(args.run).is_file():
+    if args.run.endswith(".zip"):
         return import_capsule(home, Path(args.run), trusted=args.yes or _says_yes(args.run)).run_id
     run = find_run(store, args.run)
     if args.yes:
@@ -180,7 +180,10 @@ def verify(args: argparse.Namespace) -> int:
 
     rounds = int(args.rounds) if args.rounds.isdecimal() else 0
     if rounds < 1:
-        raise UsageError(f"--rounds {args.rounds!r} is not a number of rounds")
+        raise UsageError(
+            f"--rounds {args.rounds!r} is not a number of rounds",
+            hint="Give a whole number from 1 on: --rounds 3",
+        )
     home, store = open_store()
     notify = notifier(quiet=args.quiet)
     with RecordedRun.load(store, find_run(store, args.run).info.run_id) as original:
@@ -380,5 +383,10 @@ def _difference_line(difference: Any) -> str:
 
 
 def _shown(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict) and "sha256" in value:
+        digest = value["sha256"]
+        return f"{value.get('size_bytes')} bytes, " + (f"sha256 {digest[:12]}" if digest else "not hashed")
     text = f"{value:.10g}" if isinstance(value, float) else str(value)
     return text if len(text) <= 80 else text[:79] + "…"
