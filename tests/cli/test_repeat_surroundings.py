@@ -159,3 +159,35 @@ def test_the_commit_of_a_clean_tree_is_fetched_where_its_snapshot_is_gone(
     shutil.rmtree(tmp_path / "remote.git")
     gone = bis("rerun", run)
     assert (gone.status, "cannot be executed again" in gone.err) == (3, True), gone.err
+
+
+def test_the_uncommitted_changes_of_a_run_are_readable(bis: Bis, project: Path, tmp_path: Path) -> None:
+    clean = bis.run_json(project)["run_id"]
+    commit = git(project, "rev-parse", "HEAD")
+    (project / "main.py").write_text(MAIN + "print('changed')\n")
+    (project / "new.txt").write_text("untracked\n")
+    shutil.rmtree(project / "made")
+    dirty = bis.run_json(project)["run_id"]
+    capsule = tmp_path / "run.zip"
+    assert bis("export", dirty, capsule).status == 0
+    shutil.rmtree(project)
+
+    shown = bis("diff", dirty)
+    assert shown.status == 1
+    assert shown.out.startswith(f"commit {commit}, and what was changed in run {dirty[:8]}:\n\ndiff --git ")
+    assert "+print('changed')" in shown.out
+    assert "+untracked" in shown.out
+    nothing = bis("diff", clean)
+    assert (nothing.status, "without a change" in nothing.out) == (0, True)
+    assert bis("diff", dirty, "--json").json["commit"] == commit
+    assert bis("diff", dirty, "--report", "x.html").status == 2
+    elsewhere = Bis(home=tmp_path / "another home", cwd=tmp_path)
+    assert elsewhere("import", capsule).status == 0
+    assert "+print('changed')" in elsewhere("diff", "latest").out
+
+
+def test_a_run_from_no_commit_has_no_changes_to_show(bis: Bis, tmp_path: Path) -> None:
+    project = write_project(tmp_path / "plain", "entry_points: {main: {command: 'true'}}")
+    bis.run_json(project)
+    shown = bis("diff", "latest")
+    assert (shown.status, "was made from no commit" in shown.out) == (0, True), shown.out

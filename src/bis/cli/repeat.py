@@ -35,8 +35,9 @@ Exit status: as for bis rerun, and 4 when the result is not deterministic."""
 
 _DIFF = """\
 What differs between two runs: the causes first (source, parameters, inputs,
-packages, interpreter, host, seed), then the results.
-Exit status: 0 the same results, 1 different ones."""
+packages, interpreter, host, seed), then the results. With one run: the uncommitted
+changes with which it was made.
+Exit status: 0 the same results, or no changes; 1 different ones, or changes."""
 
 
 def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
@@ -87,10 +88,15 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         diff,
         help="what differs between two runs, causes first",
         description=_DIFF,
-        example="  bis diff 3fa9 latest",
+        example="  bis diff 3fa9 latest\n  bis diff latest",
     )
     differing.add_argument("first", metavar="RUN", help=_RUN_HELP)
-    differing.add_argument("second", metavar="RUN", help="another run")
+    differing.add_argument(
+        "second",
+        metavar="RUN",
+        nargs="?",
+        help="another run; without it, how the first differs from its commit",
+    )
     differing.add_argument(
         "--repeat",
         action="store_true",
@@ -207,7 +213,8 @@ def verify(args: argparse.Namespace) -> int:
 
 
 def diff(args: argparse.Namespace) -> int:
-    """Hold two runs against each other."""
+    """Hold two runs against each other, or one against its commit."""
+    from bis.cli.changes import print_changes
     from bis.cli.stores import find_run, open_store
     from bis.cli.style import notifier
     from bis.repeat.comparison import compare_runs
@@ -216,6 +223,8 @@ def diff(args: argparse.Namespace) -> int:
     from bis.repeat.rerun import rerun as execute_again
 
     home, store = open_store()
+    if args.second is None:
+        return print_changes(args, home, store)
     with (
         RecordedRun.load(store, find_run(store, args.first).info.run_id) as first,
         RecordedRun.load(store, find_run(store, args.second).info.run_id) as second,
