@@ -127,6 +127,10 @@ def test_an_input_that_changed_stops_it(bis: Bis, project: Path, tmp_path: Path)
     moved.write_text("1.5\n")
     again = bis("rerun", first, "--input", f"data={moved}")
     assert (again.status, verdict(again)) == (0, "IDENTICAL"), again.out + again.err
+    assert verdict(bis("rerun", "latest")) == "IDENTICAL"  # the rerun has its inputs where they are now
+    moved.write_text("1.7\n")
+    stopped = bis("rerun", "latest")
+    assert (stopped.status, f"{moved} has changed" in stopped.err) == (3, True), stopped.err
 
 
 def test_a_verification_is_kept_and_shown(bis: Bis, project: Path) -> None:

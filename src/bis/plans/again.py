@@ -39,7 +39,23 @@ def prepare_again(
     _check_secrets(plan, secrets or {})
     places = found_here(plan, root, inputs or {})
     downloads = {name: uri for name, uri in plan.downloads.items() if name not in places}
-    return Prepared(plan, planned_source(plan, root, origin=origin), downloads=downloads, places=places)
+    return Prepared(
+        _with_inputs_moved(plan, inputs or {}),
+        planned_source(plan, root, origin=origin),
+        name=None if origin is None else origin.rstrip("/").replace("#", "/").rpartition("/")[2],
+        downloads=downloads,
+        places=places,
+    )
+
+
+def _with_inputs_moved(plan: Plan, inputs: Mapping[str, str]) -> Plan:
+    """``plan`` with the inputs where the user says that they lie now: what is recorded is what was executed."""
+    moved = {
+        name: os.path.abspath(path)  # noqa: PTH100 (as the shell's pwd has it, links kept)
+        for name, path in inputs.items()
+        if name in plan.local and name not in plan.in_tree
+    }
+    return replace(plan, local={**plan.local, **moved}) if moved else plan
 
 
 def planned_source(plan: Plan, root: Path, *, origin: str | None = None) -> Source:
