@@ -226,6 +226,10 @@ def test_a_capsule_is_executed_in_a_home_that_never_saw_it(bis: Bis, project: Pa
     again = elsewhere("rerun", capsule, "--yes")
     assert (again.status, verdict(again)) == (0, "IDENTICAL"), again.out + again.err
     assert elsewhere("verify", first[:8], "--rounds", "2").status == 0
+    third = Bis(home=tmp_path / "a third home", cwd=tmp_path)
+    assert third("verify", capsule).status == 2
+    assert third("verify", capsule, "--yes").status == 0
+    assert "cannot be read" in third("verify", tmp_path / "nothing.zip").err
 
 
 def test_at_strict_the_order_of_a_set_of_objects_comes_back(bis: Bis, tmp_path: Path) -> None:
@@ -279,3 +283,11 @@ def test_an_input_that_changed_while_the_run_read_it_is_named_with_the_verdict(
     again = bis("rerun", process.json["run_id"])
     first = process.json["run_id"][:8]
     assert f"{data} changed while run {first} read it: what it read is not known" in again.out
+
+
+def test_a_report_that_cannot_be_written_is_said_before_anything_is_executed(bis: Bis, project: Path) -> None:
+    made(bis, project)
+    result = bis("rerun", "latest", "--report", "nowhere/report.html")
+    assert (result.status, "there is no directory nowhere" in result.err) == (2, True)
+    assert len(bis.statuses()) == 1
+    assert "cannot be written" in bis("diff", "latest", "latest", "--report", bis.cwd).err

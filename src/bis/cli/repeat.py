@@ -11,6 +11,7 @@ from bis.errors import UsageError
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
+    from pathlib import Path
 
     from bis.home import Home
     from bis.plans import Level
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from bis.tracking import Store
 
 _RUN_HELP = "a run's id, the beginning of one, or 'latest'"
+_CAPSULE_HELP = _RUN_HELP + ", or the file of a capsule (default: latest)"
 
 _RERUN = """\
 Execute the plan of a past run again, in its source, its environment and with its
@@ -50,9 +52,7 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         description=_RERUN,
         example="  bis rerun latest\n  bis rerun 3fa9 -P num_epochs=40",
     )
-    again.add_argument(
-        "run", metavar="RUN", nargs="?", default="latest", help=_RUN_HELP + " (default: latest)"
-    )
+    again.add_argument("run", metavar="RUN", nargs="?", default="latest", help=_CAPSULE_HELP)
     again.add_argument(
         "-P",
         "--param-list",
@@ -60,9 +60,6 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         action="append",
         default=[],
         help="the same run with a change",
-    )
-    again.add_argument(
-        "--yes", action="store_true", help="execute code that came in a capsule from elsewhere"
     )
     again.add_argument("--keep", action="store_true", help="keep the directory in which it runs")
     _add_common(again)
@@ -74,9 +71,7 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         description=_VERIFY,
         example="  bis verify latest --rounds 5",
     )
-    verifying.add_argument(
-        "run", metavar="RUN", nargs="?", default="latest", help=_RUN_HELP + " (default: latest)"
-    )
+    verifying.add_argument("run", metavar="RUN", nargs="?", default="latest", help=_CAPSULE_HELP)
     verifying.add_argument("--rounds", metavar="N", default="1", help="how many times (default: 1)")
     verifying.add_argument(
         "--strict", action="store_true", help="at the level 'strict', whatever the run had"
@@ -115,6 +110,7 @@ def rerun(args: argparse.Namespace) -> int:
     from bis.repeat.recorded import RecordedRun
     from bis.repeat.rerun import rerun as execute_again
 
+    _check_report(args)
     home, store = open_store()
     notify, style = notifier(quiet=args.quiet), Style(sys.stderr)
     with RecordedRun.load(store, _run_or_capsule(args, home, store)) as original:
@@ -179,7 +175,7 @@ def _says_yes(file: str) -> bool:
 
 def verify(args: argparse.Namespace) -> int:
     """Execute a run again, several times."""
-    from bis.cli.stores import find_run, open_store
+    from bis.cli.stores import open_store
     from bis.cli.style import notifier
     from bis.repeat.recorded import RecordedRun
     from bis.repeat.verify import verify as execute_rounds
@@ -190,9 +186,10 @@ def verify(args: argparse.Namespace) -> int:
             f"--rounds {args.rounds!r} is not a number of rounds",
             hint="Give a whole number from 1 on: --rounds 3",
         )
+    _check_report(args)
     home, store = open_store()
     notify = notifier(quiet=args.quiet)
-    with RecordedRun.load(store, find_run(store, args.run).info.run_id) as original:
+    with RecordedRun.load(store, _run_or_capsule(args, home, store)) as original:
         verification = execute_rounds(
             original,
             rounds,
@@ -222,6 +219,7 @@ def diff(args: argparse.Namespace) -> int:
     from bis.repeat.rerun import RerunOptions
     from bis.repeat.rerun import rerun as execute_again
 
+    _check_report(args)
     home, store = open_store()
     if args.second is None:
         return print_changes(args, home, store)
@@ -245,6 +243,9 @@ def diff(args: argparse.Namespace) -> int:
 
 
 def _add_common(parser: Any) -> None:
+    parser.add_argument(
+        "--yes", action="store_true", help="execute code that came in a capsule from elsewhere"
+    )
     parser.add_argument(
         "--input",
         metavar="NAME=PATH",
@@ -338,7 +339,7 @@ def _print(
     if args.report:
         from bis.repeat.report import report_html
 
-        Path(args.report).write_text(report_html(comparison, found), encoding="utf-8")
+        _write_report(Path(args.report), report_html(comparison, found))
     if args.json:
         document = comparison.to_dict()
         document["causes"] = [cause.to_dict() for cause in found]
@@ -346,6 +347,21 @@ def _print(
         return
     style = Style(sys.stdout)
     print(_page(first, second, comparison, found, changed_inputs, rounds, style))
+
+
+def _check_report(args: argparse.Namespace) -> None:
+    """Say before anything is executed that the report has no place."""
+    from pathlib import Path
+
+    if args.report and not Path(args.report).parent.is_dir():
+        raise UsageError(f"--report {args.report}: there is no directory {Path(args.report).parent}")
+
+
+def _write_report(file: Path, page: str) -> None:
+    try:
+        file.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--report {file} cannot be written: {error.strerror}") from error
 
 
 def _page(
