@@ -191,3 +191,53 @@ def test_a_run_from_no_commit_has_no_changes_to_show(bis: Bis, tmp_path: Path) -
     bis.run_json(project)
     shown = bis("diff", "latest")
     assert (shown.status, "was made from no commit" in shown.out) == (0, True), shown.out
+
+
+def test_a_project_in_a_subdirectory_finds_its_surroundings_too(bis: Bis, tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+    code = "open('out/result.txt', 'w').write(open('../shared/x.csv').read() + open('y.csv').read())\n"
+    project = write_project(repository / "part", MLPROJECT, {"main.py": code, "y.csv": "2\n"})
+    (repository / "shared").mkdir()
+    (repository / "shared" / "x.csv").write_text("1\n")
+    (repository / ".gitignore").write_text("*.csv\nout/\n")
+    (project / "out").mkdir()
+    git(repository, "init", "-q", "-b", "main")
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "start")
+    run = bis.run_json(project)
+    assert record_of(run)["folders"] == ["part/out"]
+    again = bis("rerun", run["run_id"])
+    assert verdict(again) == (0, "IDENTICAL"), again.out + again.err
+    assert bis("export", run["run_id"], tmp_path / "run.zip", "--with-inputs").status == 0
+    shutil.rmtree(repository)
+    elsewhere = Bis(home=tmp_path / "another home", cwd=tmp_path)
+    from_capsule = elsewhere("rerun", tmp_path / "run.zip", "--yes")
+    assert verdict(from_capsule) == (0, "IDENTICAL"), from_capsule.out + from_capsule.err
+
+
+def test_an_ignored_secret_is_lent_and_never_copied(bis: Bis, project: Path) -> None:
+    (project / ".env").write_text("TOKEN=s3cr3t\n")
+    (project / ".gitignore").write_text(".env\n")
+    (project / "main.py").write_text("print(len(open('.env').read()))\n")
+    run = bis.run_json(project)["run_id"]
+    again = bis("rerun", run, "--keep")
+    assert verdict(again) == (0, "IDENTICAL"), again.out + again.err
+    kept = Path(again.err.partition("it ran in ")[2].splitlines()[0])
+    assert (kept / ".env").is_symlink()
+    written = [file for file in bis.home.rglob("*") if file.is_file() and not file.is_symlink()]
+    assert not [file for file in written if b"s3cr3t" in file.read_bytes()]
+
+
+def test_a_lock_for_another_platform_is_said(bis: Bis, tmp_path: Path) -> None:
+    files = {"python_env.yaml": "dependencies: []\n"}
+    project = write_project(
+        tmp_path / "locked", "python_env: python_env.yaml\nentry_points: {main: {command: 'true'}}\n", files
+    )
+    run = bis.run_json(project)
+    file = Path(unquote(urlsplit(run["artifact_uri"]).path)) / "bis" / "plan.json"
+    plan = json.loads(file.read_text("utf-8"))
+    plan.pop("digest", None)
+    plan["environment"]["platform"] = "win32-x86_64"
+    file.write_text(json.dumps(plan))
+    result = bis("rerun", run["run_id"])
+    assert (result.status, "was locked for win32-x86_64" in result.err) == (3, True), result.err
