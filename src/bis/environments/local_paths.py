@@ -9,6 +9,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from bis.environments.home_files import replace_text
+from bis.file_digests import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,19 +44,19 @@ def digest(path: Path, home: Home, *, editable: bool) -> str:
     Of an editable package only its metadata counts: its code is read from the project itself at each run.
     """
     if path.is_file():
-        return _file_digest(path)
+        return sha256_of(path)
     if editable and is_pure(path):
         found = ((name, path / name) for name in _METADATA)
-        return _total((name, _file_digest(file)) for name, file in found if file.is_file())
+        return _total((name, sha256_of(file)) for name, file in found if file.is_file())
     return _directory_digest(path, home)
 
 
 def metadata_digest(path: Path) -> str:
     """Return the SHA-256 of what decides which packages a local one needs: its metadata; of a file, all of it."""
     if path.is_file():
-        return _file_digest(path)
+        return sha256_of(path)
     found = ((name, path / name) for name in _METADATA)
-    return _total((name, _file_digest(file)) for name, file in found if file.is_file())
+    return _total((name, sha256_of(file)) for name, file in found if file.is_file())
 
 
 def is_pure(path: Path) -> bool:
@@ -123,15 +124,7 @@ def _directory_digest(path: Path, home: Home) -> str:
 def _entry_digest(path: Path) -> str:
     if path.is_symlink():
         return f"link:{path.readlink()}"
-    return _file_digest(path)
-
-
-def _file_digest(path: Path) -> str:
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()
+    return sha256_of(path)
 
 
 def _total(entries: Iterator[tuple[str, str]]) -> str:

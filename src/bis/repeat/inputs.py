@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bis.errors import NotRepeatableError
+from bis.file_digests import sha256_of
 from bis.repeat.capsule import packed_input
-from bis.sources.large_files import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bis.errors import SourceError
+from bis.file_digests import sha256_of
 from bis.file_locks import exclusive, exclusive_if_free
 from bis.sources.candidates import list_plain
 from bis.sources.checkouts import remove
 from bis.sources.directories import enter
 from bis.sources.downloads import download
 from bis.sources.git import GitMissingError
-from bis.sources.large_files import Stamp, sha256_of
+from bis.sources.large_files import Stamp
 from bis.sources.snapshots import recording
 from bis.sources.source import Source
 from bis.sources.unpacking import unpack

@@ -59,29 +59,13 @@ def limit_bytes() -> int:
 
 def record(root: bytes, path: bytes) -> Known:
     """Hash the file at ``path`` below ``root``, in pieces."""
+    from bis.file_digests import sha256_of_stream  # most projects have no large file
+
     place = os.path.join(root, path)  # noqa: PTH118 - bytes: a path need not be text
-    with open(place, "rb") as file:  # noqa: PTH123
+    with open(place, "rb", buffering=0) as file:  # noqa: PTH123
         stamp = Stamp.of(os.fstat(file.fileno()))
-        digest = _sha256(file.fileno())
+        digest = sha256_of_stream(file)
     return Known(LargeFile(os.fsdecode(path), stamp.size_bytes, digest), stamp)
-
-
-def _sha256(descriptor: int) -> str:
-    import hashlib
-
-    digest = hashlib.sha256()
-    while piece := os.read(descriptor, 1 << 20):
-        digest.update(piece)
-    return digest.hexdigest()
-
-
-def sha256_of(path: str | os.PathLike[str]) -> str:
-    """The SHA-256 of a whole file, in hexadecimal."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        return _sha256(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def pointer(file: LargeFile) -> bytes:

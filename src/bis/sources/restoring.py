@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from bis.errors import SourceError
+from bis.file_digests import sha256_of
 from bis.sources import git, large_files
 from bis.sources.candidates import split
 from bis.sources.object_store import ObjectStore
@@ -83,7 +84,7 @@ def _put_back(file: LargeFile, directory: Path, originals: Path | None) -> bool:
     place = directory / file.path
     aside = place.with_name(f".{place.name}.bis")
     shutil.copyfile(original, aside)
-    if large_files.sha256_of(aside) != file.sha256:
+    if sha256_of(aside) != file.sha256:
         aside.unlink()
         return False
     shutil.copymode(place, aside)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bis.errors import UsageError
+from bis.file_digests import sha256_of
 from bis.plans import Plan
 from bis.repeat.capsule import crate, layout
 from bis.repeat.capsule.inputs import LISTING, find_inputs
@@ -25,7 +26,6 @@ from bis.repeat.capsule.layout import (
     PackedFile,
 )
 from bis.repeat.capsule.run_document import RunDocument
-from bis.sources.large_files import sha256_of
 
 if TYPE_CHECKING:
     import zipfile

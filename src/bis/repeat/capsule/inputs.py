@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bis.file_digests import sha256_of
 from bis.repeat.capsule.layout import PackedFile
 from bis.sources import is_secret
-from bis.sources.large_files import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

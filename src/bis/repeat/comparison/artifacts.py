@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bis.file_digests import sha256_of_stream
 from bis.repeat.comparison.formats import LARGEST_BYTES, compare_files
 from bis.repeat.comparison.tally import Context
 from bis.repeat.comparison.verdicts import Difference, Verdict
@@ -176,10 +177,5 @@ def _described_bytes(data: bytes) -> Mapping[str, Any]:
 
 
 def _described(content: Content) -> Mapping[str, Any]:
-    import hashlib
-
-    digest = hashlib.sha256()
     with content.open() as file:
-        while piece := file.read(_PIECE_BYTES):
-            digest.update(piece)
-    return {"size_bytes": content.size_bytes, "sha256": digest.hexdigest()}
+        return {"size_bytes": content.size_bytes, "sha256": sha256_of_stream(file)}
