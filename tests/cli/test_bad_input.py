@@ -252,6 +252,14 @@ def test_a_full_disk_leaves_no_run_that_runs(bis: Bis, good: Path, tmp_path: Pat
         subprocess.run(["umount", "-l", str(small)], check=True)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [["-P", "epochs=1", "-P", "more=\udcff"], ["-P", "epochs=1", "--set-tag", "k=\udcff"]],
+)
+def test_bytes_that_are_no_text_are_refused(bis: Bis, good: Path, options: list[str]) -> None:
+    assert_refused(bis, ["run", str(good), *options], "not UTF-8 text")
+
+
 def test_a_damaged_database_is_one_clear_error(bis: Bis, good: Path) -> None:
     bis.home.mkdir()
     (bis.home / "tracking.db").write_bytes(b"this is not a database" * 100)

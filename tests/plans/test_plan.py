@@ -89,7 +89,9 @@ def test_what_is_wrong_with_a_plan_is_said(
         Plan.from_json(changed(plan, change))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"bis.plan/2"', "{}", '{"format": 2}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '"bis.plan/2"', "{}", '{"format": 2}', "[" * 100_000]
+)
 def test_what_is_no_plan_is_said_to_be_none(text: str) -> None:
     with pytest.raises(BisError, match="this is not a plan of bis"):
         Plan.from_json(text)

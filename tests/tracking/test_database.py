@@ -12,6 +12,7 @@ import pytest
 
 from bis.errors import TrackingError
 from bis.tracking.database import MIGRATIONS, VERSION, Database
+from bis.tracking.refusals import RefusedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +52,16 @@ def test_processes_that_come_first_at_once_make_it_once(tmp_path: Path) -> None:
         assert process.returncode == 0
     database = Database(tmp_path / "t.db")
     assert database.row("SELECT count(*) FROM runs") == (80,)
+    database.close()
+
+
+@pytest.mark.parametrize(("value", "said"), [("caf\udce9", "not UTF-8 text"), (2**63, "more than 64 bits")])
+def test_a_value_that_sqlite_cannot_hold_is_refused_in_words(
+    tmp_path: Path, value: object, said: str
+) -> None:
+    database = Database(tmp_path / "t.db")
+    with pytest.raises(RefusedError, match=said):
+        database.row("SELECT ?", (value,))
     database.close()
 
 

@@ -189,9 +189,10 @@ def test_mlflows_own_server_cannot_move_a_run() -> None:
         RemoteStore(script.url).move_run("a", "1")
 
 
-def test_an_address_without_a_host_is_refused() -> None:
+@pytest.mark.parametrize("address", ["http:///x", "http://[::1"])
+def test_an_address_without_a_host_is_refused(address: str) -> None:
     with pytest.raises(TrackingError, match="names no host"):
-        RemoteStore("http:///x")
+        RemoteStore(address)
 
 
 @pytest.mark.parametrize("name", ["MLFLOW_TRACKING_SERVER_CERT_PATH", "MLFLOW_TRACKING_CLIENT_CERT_PATH"])

@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from bis._version import __version__
@@ -114,6 +115,8 @@ def run_command_line() -> None:
     is left to flush or close, and both cost more than many of its commands.
     """
     gc.set_threshold(50_000)
+    if isinstance(sys.stdout, TextIOWrapper):  # None when it was closed
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not know every letter of a name
     status = main()
     with contextlib.suppress(OSError):  # a reader that went away
         sys.stdout.flush()

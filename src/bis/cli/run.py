@@ -203,6 +203,7 @@ def read_parameters(pairs: Iterable[str]) -> dict[str, str]:
         name, separator, value = pair.partition("=")
         if not separator or not name:
             raise ParameterError(f"-P {pair!r} is not NAME=VALUE", hint="Write it as -P learning_rate=0.1.")
+        _check_text("-P", pair)
         if name in parameters:
             raise ParameterError(f"parameter {name!r} is given twice", hint="Give each parameter once.")
         parameters[name] = value
@@ -229,8 +230,17 @@ def read_pairs(option: str, pairs: Iterable[str]) -> dict[str, str]:
         key, separator, value = pair.partition("=")
         if not separator or not key:
             raise UsageError(f"{option} {pair!r} is not KEY=VALUE")
+        _check_text(option, pair)
         found[key] = value
     return found
+
+
+def _check_text(option: str, pair: str) -> None:
+    """Refuse bytes that are no UTF-8: a run's parameters and tags are text wherever they are kept."""
+    try:
+        pair.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{option} {pair!r} is not UTF-8 text") from None
 
 
 def _print_plan(options: RunOptions, args: argparse.Namespace) -> int:

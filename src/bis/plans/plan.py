@@ -150,7 +150,7 @@ def _checked(text: str) -> dict[str, Any]:
 
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BisError(f"this is not a plan of bis: {error}") from error
     found = document.get("format") if isinstance(document, dict) else None
     if isinstance(found, str) and found != FORMAT and found.startswith("bis.plan/"):

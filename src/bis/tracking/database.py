@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bis.errors import TrackingError
 from bis.file_locks import exclusive
-from bis.tracking.refusals import RefusedError
+from bis.tracking.refusals import RefusedError, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -105,6 +105,10 @@ class Database:
             yield
         except (sqlite3.Error, OSError) as error:
             raise _explain(self.file, error) from error
+        except UnicodeEncodeError as error:  # bytes of a command line or a path that are no UTF-8
+            raise invalid(f"{error.object[:100]!r} cannot be stored: it is not UTF-8 text") from error
+        except OverflowError as error:
+            raise invalid("a number is too large to be stored: it has more than 64 bits") from error
 
 
 def _connect(file: Path) -> sqlite3.Connection:

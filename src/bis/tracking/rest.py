@@ -36,11 +36,12 @@ class RestClient:
     """
 
     def __init__(self, uri: str, environ: Mapping[str, str] = os.environ) -> None:
-        parts = urlsplit(uri)
+        try:
+            parts = urlsplit(uri)
+        except ValueError as error:  # an IPv6 address without its bracket
+            raise _no_host() from error
         if not parts.hostname:
-            raise TrackingError(
-                "the tracking URI names no host", hint="It is like https://mlflow.example.org"
-            )
+            raise _no_host()
         self.host = parts.netloc.rpartition("@")[2]
         self.address = urlunsplit((parts.scheme, self.host, parts.path.rstrip("/"), "", ""))
         self._authorization = _authorization(parts.username, parts.password, environ)
@@ -150,6 +151,10 @@ class RestClient:
 
 
 _NOTHING = urllib.request.BaseHandler()
+
+
+def _no_host() -> TrackingError:
+    return TrackingError("the tracking URI names no host", hint="It is like https://mlflow.example.org")
 
 
 def _authorization(user: str | None, password: str | None, environ: Mapping[str, str]) -> str | None:
