@@ -150,6 +150,7 @@ def test_what_differs_between_rounds_is_unstable(bis: Bis, project: Path) -> Non
     verified = bis("verify", first, "--rounds", "3")
     assert (verified.status, verdict(verified)) == (4, "UNSTABLE")
     assert "out.txt" in verified.out
+    assert "not deterministic" in verified.out
 
 
 def test_a_run_that_bis_did_not_make_can_be_compared_and_not_repeated(
@@ -209,6 +210,8 @@ def test_a_tolerance_makes_close_good_enough(bis: Bis, project: Path) -> None:
     )  # the parameter differs still
     assert "<html" in page.read_text()
     assert bis("diff", first, second, "--rtol", "much").status == 2
+    misspelt = bis("rerun", first, "--rtol", "acuracy=1e-3")
+    assert (misspelt.status, "there is no metric 'acuracy'" in misspelt.err) == (2, True)
 
 
 def test_a_capsule_is_executed_in_a_home_that_never_saw_it(bis: Bis, project: Path, tmp_path: Path) -> None:

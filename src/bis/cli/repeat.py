@@ -5,17 +5,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from bis.cli.comparisons import check_metrics, check_report, print_comparison
 from bis.cli.parser import command
 from bis.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
-    from pathlib import Path
 
     from bis.home import Home
     from bis.plans import Level
-    from bis.repeat.causes import Cause
     from bis.repeat.comparison import Comparison, Tolerance
     from bis.repeat.recorded import RecordedRun
     from bis.repeat.rerun import RerunOptions
@@ -110,11 +108,12 @@ def rerun(args: argparse.Namespace) -> int:
     from bis.repeat.recorded import RecordedRun
     from bis.repeat.rerun import rerun as execute_again
 
-    _check_report(args)
+    check_report(args)
     home, store = open_store()
     notify, style = notifier(quiet=args.quiet), Style(sys.stderr)
     with RecordedRun.load(store, _run_or_capsule(args, home, store)) as original:
         options = _read_options(args, read_parameters(args.param_list))
+        check_metrics(options.tolerance, original)
         repetition = execute_again(
             original,
             options,
@@ -126,7 +125,7 @@ def rerun(args: argparse.Namespace) -> int:
             announce=lambda prepared: None if args.quiet else print_opening(prepared, style),
         )
         if repetition.directory is not None:
-            notify(f"it ran in {repetition.directory}")
+            print(f"bis: it ran in {repetition.directory}", file=sys.stderr)  # asked for, quiet or not
         comparison, changed = repetition.comparison, list(repetition.changed_inputs)
         with repetition.repeated as repeated:
             again = None
@@ -137,7 +136,7 @@ def rerun(args: argparse.Namespace) -> int:
                 )
                 comparison = compare_rounds(original, [repeated, once_more.repeated], options.tolerance)
                 again = compare_rounds(repeated, [once_more.repeated], options.tolerance)
-            _print(args, original, repeated, comparison, changed, again=again)
+            print_comparison(args, original, repeated, comparison, changed, again=again)
     return comparison.exit_status
 
 
@@ -186,14 +185,16 @@ def verify(args: argparse.Namespace) -> int:
             f"--rounds {args.rounds!r} is not a number of rounds",
             hint="Give a whole number from 1 on: --rounds 3",
         )
-    _check_report(args)
+    check_report(args)
     home, store = open_store()
     notify = notifier(quiet=args.quiet)
     with RecordedRun.load(store, _run_or_capsule(args, home, store)) as original:
+        options = _read_options(args, {}, level="strict" if args.strict else None)
+        check_metrics(options.tolerance, original)
         verification = execute_rounds(
             original,
             rounds,
-            _read_options(args, {}, level="strict" if args.strict else None),
+            options,
             store=store,
             home=home,
             notify=notify,
@@ -201,8 +202,14 @@ def verify(args: argparse.Namespace) -> int:
             on_round=lambda number, run: notify(f"round {number} of {rounds}: {_round_words(run)}"),
         )
         last = verification.rounds[-1]
-        _print(
-            args, original, last, verification.comparison, list(verification.changed_inputs), rounds=rounds
+        print_comparison(
+            args,
+            verification.reference,
+            last,
+            verification.comparison,
+            list(verification.changed_inputs),
+            rounds=rounds,
+            again=verification.among_rounds,
         )
         for each in verification.rounds:
             each.close()
@@ -219,7 +226,7 @@ def diff(args: argparse.Namespace) -> int:
     from bis.repeat.rerun import RerunOptions
     from bis.repeat.rerun import rerun as execute_again
 
-    _check_report(args)
+    check_report(args)
     home, store = open_store()
     if args.second is None:
         return print_changes(args, home, store)
@@ -228,6 +235,7 @@ def diff(args: argparse.Namespace) -> int:
         RecordedRun.load(store, find_run(store, args.second).info.run_id) as second,
     ):
         tolerance = _tolerance(args)
+        check_metrics(tolerance, first, second)
         comparison, again = compare_runs(first, second, tolerance), None
         if args.repeat and _is_undecided(first, second, comparison):
             again = execute_again(
@@ -238,7 +246,7 @@ def diff(args: argparse.Namespace) -> int:
                 notify=notifier(),
                 streams=_silent(),
             ).comparison
-        _print(args, first, second, comparison, [], again=again)
+        print_comparison(args, first, second, comparison, [], again=again)
     return comparison.exit_status
 
 
@@ -317,101 +325,3 @@ def _round_words(run: RecordedRun) -> str:
 
     metrics = ", ".join(f"{metric.key} {number(metric.value)}" for metric in run.run.metrics[:3])
     return run.run.info.status.value.lower() + (f", {metrics}" if metrics else "")
-
-
-def _print(
-    args: argparse.Namespace,
-    first: RecordedRun,
-    second: RecordedRun,
-    comparison: Comparison,
-    changed_inputs: list[str],
-    *,
-    rounds: int = 1,
-    again: Comparison | None = None,
-) -> None:
-    from pathlib import Path
-
-    from bis.cli.style import Style, print_json
-    from bis.home import Home
-    from bis.repeat.causes import causes
-
-    found = causes(first, second, comparison=comparison, repeat=again, home=Home.locate())
-    if args.report:
-        from bis.repeat.report import report_html
-
-        _write_report(Path(args.report), report_html(comparison, found))
-    if args.json:
-        document = comparison.to_dict()
-        document["causes"] = [cause.to_dict() for cause in found]
-        print_json({**document, "changed_inputs": changed_inputs, "rounds": rounds})
-        return
-    style = Style(sys.stdout)
-    print(_page(first, second, comparison, found, changed_inputs, rounds, style))
-
-
-def _check_report(args: argparse.Namespace) -> None:
-    """Say before anything is executed that the report has no place."""
-    from pathlib import Path
-
-    if args.report and not Path(args.report).parent.is_dir():
-        raise UsageError(f"--report {args.report}: there is no directory {Path(args.report).parent}")
-
-
-def _write_report(file: Path, page: str) -> None:
-    try:
-        file.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"--report {file} cannot be written: {error.strerror}") from error
-
-
-def _page(
-    first: RecordedRun,
-    second: RecordedRun,
-    comparison: Comparison,
-    found: Iterable[Cause],
-    changed_inputs: list[str],
-    rounds: int,
-    style: Any,
-) -> str:
-    from bis.cli.style import fields
-
-    verdict = comparison.verdict.name
-    mark = style.good if comparison.exit_status == 0 else style.bad
-    words = (
-        f"{first.run_id[:8]} and {second.run_id[:8]}"
-        if rounds == 1
-        else f"{first.run_id[:8]}, {rounds} rounds"
-    )
-    compared = ", ".join(
-        f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in comparison.compared.items()
-    )
-    pairs = [
-        ("compared", compared),
-        ("causes", "\n".join(str(cause) for cause in found)),
-        ("inputs", "\n".join(changed_inputs)),
-        ("differs", "\n".join(_difference_line(each) for each in comparison.counted[:30])),
-        ("not counted", "\n".join(_difference_line(each) for each in comparison.not_counted[:10])),
-        ("notes", "\n".join(comparison.notes)),
-    ]
-    return f"{mark(verdict)}  {words}\n{fields([pair for pair in pairs if pair[1]], style)}"
-
-
-def _difference_line(difference: Any) -> str:
-    line = f"{difference.kind} {difference.name}"
-    if difference.first is not None or difference.second is not None:
-        line += f": {_shown(difference.first)} → {_shown(difference.second)}"
-    if difference.absolute is not None:
-        line += f" (error {difference.absolute:.3g})"
-    if difference.reason:
-        line += f": {difference.reason}"
-    return line if difference.verdict.name in ("DIFFERENT",) else f"{line} [{difference.verdict.name}]"
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, dict) and "sha256" in value:
-        digest = value["sha256"]
-        return f"{value.get('size_bytes')} bytes, " + (f"sha256 {digest[:12]}" if digest else "not hashed")
-    text = f"{value:.10g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= 80 else text[:79] + "…"

@@ -29,9 +29,16 @@ class Verification:
     """A run, its rounds, and what they came to."""
 
     original: RecordedRun
+    reference: RecordedRun
+    """What the rounds were held against: the original, or a first execution at another level."""
     rounds: tuple[RecordedRun, ...]
     comparison: Comparison
     changed_inputs: tuple[str, ...]
+
+    @property
+    def among_rounds(self) -> Comparison | None:
+        """The first round held against the others; None when there was one alone."""
+        return compare_rounds(self.rounds[0], self.rounds[1:]) if len(self.rounds) > 1 else None
 
     @property
     def verdict(self) -> Verdict:
@@ -81,7 +88,7 @@ def verify(
         repeated.append(execute())
         on_round(number, repeated[-1])
     comparison = compare_rounds(reference, repeated, options.tolerance)
-    verification = Verification(original, tuple(repeated), comparison, tuple(changed))
+    verification = Verification(original, reference, tuple(repeated), comparison, tuple(changed))
     _keep(verification, store)
     return verification
 
