@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from typing import TYPE_CHECKING
 
 from bis import sources
 from bis.errors import NotRepeatableError, SourceError
 from bis.plans.gone import said_when_gone
+from bis.plans.places import fresh_place, unique_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,26 +33,20 @@ def checked_out(plan: Plan, *, home: Home, notify: Callable[[str], None]) -> Ite
         raise NotRepeatableError(
             "this plan has no snapshot of its source, because git was missing when it was made"
         )
-    root = home.ensure(home.reruns) / f"{tree[:12]}-{os.urandom(4).hex()}"
-    try:
+    with fresh_place(home, unique_name(tree)) as place:
+        root = place / "source"
         with said_when_gone("this plan", hint=_HINT):
             _restore(plan, tree, root, home, notify)
         yield root
-    finally:
-        _remove(root)
-
-
-def _remove(directory: Path) -> None:
-    import shutil  # not on the way of a first run
-
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 def _restore(plan: Plan, tree: str, root: Path, home: Home, notify: Callable[[str], None]) -> None:
+    import shutil  # not on the way of a first run
+
     try:
         missing = sources.restore(tree, root, home)
     except SourceError as error:
-        _remove(root)
+        shutil.rmtree(root, ignore_errors=True)
         fetch_snapshot(plan, home=home, notify=notify, otherwise=error)
         missing = sources.restore(tree, root, home)
     if missing:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +12,7 @@ from bis.errors import NotRepeatableError, RunNotFoundError, SourceError, UsageE
 from bis.plans import with_level, with_parameters
 from bis.plans.checkout import fetch_snapshot
 from bis.plans.gone import said_when_gone
+from bis.plans.places import fresh_place, unique_name
 from bis.repeat.capsule import must_consent
 from bis.repeat.comparison import Tolerance, compare_runs
 from bis.repeat.inputs import check_inputs, inputs_inside, packed_inputs, to_be_placed
@@ -24,7 +23,7 @@ from bis.sources.restoring import has_snapshot
 from bis.tracking import tags
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from bis.execution import Streams
     from bis.home import Home
@@ -84,7 +83,7 @@ def rerun(
     """
     plan = plan_of(original)
     _check_consent(original)
-    with _places(original, home, keep=options.keep) as place:
+    with fresh_place(home, _place_name(original, home), keep=options.keep) as place:
         packed = packed_inputs(original, plan, options.inputs, store=store, directory=place / "inputs")
         inputs = {**options.inputs, **packed}
         before = _original_root(original, store)
@@ -144,19 +143,16 @@ def _check_consent(original: RecordedRun) -> None:
         )
 
 
-@contextlib.contextmanager
-def _places(original: RecordedRun, home: Home, *, keep: bool) -> Iterator[Path]:
-    """A fresh directory for the source and the inputs, which is removed afterwards unless it is to be kept."""
-    place = home.ensure(home.reruns) / f"{original.run_id[:12]}-{os.urandom(4).hex()}"
-    lacking = len(original.directory) - len(f"{place}/source/{_subdirectory(original)}".rstrip("/"))
-    # Sets of objects at fixed addresses keep their order where the paths of the program are equally long.
-    place = place.with_name(place.name + "-" * min(max(lacking, 0), 150))
-    place.mkdir()
-    try:
-        yield place
-    finally:
-        if not keep:
-            shutil.rmtree(place, ignore_errors=True)
+def _place_name(original: RecordedRun, home: Home) -> str:
+    """A name with which the source lies at a path as long as that of the run.
+
+    Sets of objects at fixed addresses keep their order where the paths of the program are equally long.
+    """
+    name = unique_name(original.run_id)
+    lacking = len(original.directory) - len(
+        f"{home.reruns / name}/source/{_subdirectory(original)}".rstrip("/")
+    )
+    return name + "-" * min(max(lacking, 0), 150)
 
 
 def _restore(
