@@ -5,21 +5,19 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from bis_command import Bis, git, write_project
 from mlflow_clients import LATEST, client_python
 from sources.gitservers import files_http, git_http
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 COMMANDS = ["run", "check", "describe", "init", "list", "show", "logs", "env list", "env show", "env prune"]
 SAYS_HELLO = "entry_points: {main: {command: 'cat hello.txt'}}\n"
@@ -110,6 +108,35 @@ def _read(leader: int) -> bytes:
         return os.read(leader, 65536)
     except OSError:  # Linux's way to say that the other end is closed
         return b""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("words", [["list"], ["show", "--json"], ["logs"]])
+def test_a_full_disk_behind_standard_output_is_said(bis: Bis, hello: Path, words: list[str]) -> None:
+    assert bis("run", hello).status == 0
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "bis", *words],
+            env=bis.environ(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 2)
+    assert done.stderr.startswith("error: cannot write: No space left")
+
+
+def test_a_closed_standard_output_is_like_none_that_listens(bis: Bis, hello: Path) -> None:
+    assert bis("run", hello).status == 0
+    command = f"{shlex.quote(sys.executable)} -m bis list >&-"
+    done = subprocess.run(command, shell=True, env=bis.environ(), stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_letter_that_the_output_cannot_have_is_escaped(bis: Bis, hello: Path) -> None:
+    assert bis("run", hello, "--run-name", "caf\u00e9").status == 0
+    assert "caf\\xe9" in bis("list", PYTHONIOENCODING="ascii").out
 
 
 def test_colours_are_for_terminals_only(bis: Bis, hello: Path) -> None:

@@ -78,9 +78,10 @@ def test_a_run_that_is_not_there_is_said(store: Store) -> None:
         RecordedRun.load(store, "f" * 32)
 
 
-def test_a_damaged_record_is_said_and_is_no_record(store: Store) -> None:
+@pytest.mark.parametrize("record", ["{ half", "[]", '{"files": 1}', '{"files": [1]}', '{"files": [{}]}'])
+def test_a_damaged_record_is_said_and_is_no_record(store: Store, record: str) -> None:
     run_id = store.create_run("0").info.run_id
-    store.log_text(run_id, "{ half", "bis/record.json")
+    store.log_text(run_id, record, "bis/record.json")
     store.log_text(run_id, "{ half", "bis/plan.json")
     with RecordedRun.load(store, run_id) as recorded:
         assert recorded.record is None

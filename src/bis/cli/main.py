@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import os
 import sys
@@ -32,6 +33,7 @@ examples:
 
 INTERRUPTED = 130
 
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 _MODULES = {
     "run": "run",
@@ -86,6 +88,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in _OF_THE_DISK:
+            raise
+        place = f" {error.filename}:" if error.filename else ""
+        _print_error(
+            BisError(f"cannot write:{place} {error.strerror}", hint="Free some space, and try again.")
+        )
+        return BisError.exit_status
     return status
 
 
@@ -108,6 +118,13 @@ def _print_error(error: BisError) -> None:
         print(f"  {error.hint}", file=sys.stderr)
 
 
+def _replace_closed_streams() -> None:
+    """Open what was closed (``bis list >&-``): else the next file, maybe the database, has that descriptor."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: PTH123, SIM115
+
+
 def run_command_line() -> None:
     """The ``bis`` program.
 
@@ -115,7 +132,8 @@ def run_command_line() -> None:
     is left to flush or close, and both cost more than many of its commands.
     """
     gc.set_threshold(50_000)
-    if isinstance(sys.stdout, TextIOWrapper):  # None when it was closed
+    _replace_closed_streams()
+    if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not know every letter of a name
     status = main()
     with contextlib.suppress(OSError):  # a reader that went away

@@ -325,7 +325,11 @@ def _document(own: Mapping[str, Content], name: str, notes: list[str]) -> Mappin
         document = json.loads(text)
     except ValueError:
         document = None
-    if not isinstance(document, dict):
+    if not isinstance(document, dict) or not _names_files(document.get("files") or []):
         notes.append(f"{name} cannot be read")
         return None
     return document
+
+
+def _names_files(entries: object) -> bool:
+    return isinstance(entries, list) and all(isinstance(each, dict) and "path" in each for each in entries)

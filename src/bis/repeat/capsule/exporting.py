@@ -22,6 +22,7 @@ from bis.repeat.capsule.layout import (
     RECORD,
     RUN,
     SOURCE,
+    CapsuleError,
     Manifest,
     PackedFile,
 )
@@ -204,7 +205,12 @@ class _Packing:
         self.files.append(PackedFile(name, size_bytes, digest.hexdigest()))
 
     def _text(self, artifacts: dict[str, int], name: str) -> str | None:
-        return self._fetch(f"bis/{name}").read_text("utf-8") if f"bis/{name}" in artifacts else None
+        if f"bis/{name}" not in artifacts:
+            return None
+        try:
+            return self._fetch(f"bis/{name}").read_text("utf-8")
+        except UnicodeDecodeError as error:
+            raise CapsuleError(f"bis/{name} of run {self.run_id[:8]} is damaged: it is not text") from error
 
     def _fetch(self, path: str) -> Path:
         from pathlib import Path
