@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from bis.environments.home_files import home_errors, replace_text
 from bis.errors import UsageError
+from bis.home_files import home_errors, replace_text
 
 if TYPE_CHECKING:
     from bis.home import Home

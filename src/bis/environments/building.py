@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 from bis.environments import interpreters
 from bis.environments.environment import STATE_FILE, lock_path
-from bis.environments.home_files import home_errors
 from bis.environments.installing import Installation, build_error
 from bis.environments.locks import platform_tag, same_platform
 from bis.environments.uv_command import run_uv
 from bis.errors import BuildError
 from bis.file_locks import exclusive_if_free
+from bis.home_files import home_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

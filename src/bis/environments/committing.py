@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from bis.environments import lock_files
 from bis.environments.as_of import AsOf
-from bis.environments.home_files import replace_text
 from bis.environments.locks import same_platform
 from bis.errors import Position, ResolutionError, UsageError
+from bis.home_files import replace_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

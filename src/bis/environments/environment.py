@@ -61,8 +61,8 @@ class Environment:
         if self.prefix is None:
             yield
             return
-        from bis.environments.home_files import home_errors
         from bis.file_locks import shared
+        from bis.home_files import home_errors
 
         with contextlib.ExitStack() as held:
             with home_errors("lock the environment"):

@@ -12,10 +12,10 @@ from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bis.environments.home_files import replace_text
 from bis.environments.python_releases import RELEASED, was_a_year_old
 from bis.environments.python_request import PythonRequest
 from bis.errors import InterpreterNotFoundError
+from bis.home_files import read_document, replace_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -174,10 +174,7 @@ class _Probes:
     def __init__(self, home: Home) -> None:
         self._home = home
         self._path = home.cache / "interpreters.json"
-        try:
-            self._known: dict[str, dict[str, Any]] = json.loads(self._path.read_text("utf-8"))
-        except (OSError, ValueError):
-            self._known = {}
+        self._known: dict[str, dict[str, Any]] = read_document(self._path) or {}
         self._changed = False
 
     def run(self, paths: Iterable[Path]) -> list[Interpreter]:

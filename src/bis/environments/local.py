@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from bis.environments.as_of import AsOf
 from bis.environments.environment import Environment
-from bis.environments.home_files import replace_text
 from bis.environments.locks import FORMAT, Lock, platform_tag
 from bis.environments.spec import EnvironmentSpec
+from bis.home_files import replace_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,8 +8,8 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from bis.environments.home_files import replace_text
 from bis.file_digests import sha256_of
+from bis.home_files import read_document, replace_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +108,7 @@ def _directory_digest(path: Path, home: Home) -> str:
     """Hash every file; one whose size, times and inode are as before is not read again."""
     name = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
     cache = home.cache / "local-packages" / f"{name}.json"
-    known = _read_json(cache)
+    known = read_document(cache) or {}
     now: dict[str, list[object]] = {}
     for folder, file, status in _files(path):
         key = os.path.join(folder, file)  # noqa: PTH118  # plain text
@@ -129,14 +129,6 @@ def _entry_digest(path: Path) -> str:
 
 def _total(entries: Iterator[tuple[str, str]]) -> str:
     return hashlib.sha256(json.dumps(list(entries)).encode()).hexdigest()
-
-
-def _read_json(path: Path) -> dict[str, list[object]]:
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _keep(path: Path, entries: dict[str, list[object]]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from bis.environments.home_files import home_errors, replace_text
+from bis.home_files import home_errors, replace_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,10 +10,10 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from bis.environments.environment import STATE_FILE, lock_path
-from bis.environments.home_files import home_errors
 from bis.environments.locks import Lock
 from bis.errors import UsageError
 from bis.file_locks import exclusive_if_free
+from bis.home_files import home_errors, read_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,10 +88,9 @@ def _states(home: Home) -> Iterator[tuple[Path, dict[str, Any]]]:
     for path in sorted(home.environments.glob(f"*/{STATE_FILE}")):
         if ".building-" in path.parent.name:
             continue
-        try:
-            yield path.parent, json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError):
-            continue  # removed meanwhile, or cut short: not an environment
+        state = read_document(path)
+        if state and "digest" in state:  # else removed meanwhile, or cut short: not an environment
+            yield path.parent, state
 
 
 def _stored(prefix: Path, state: dict[str, Any]) -> StoredEnvironment:

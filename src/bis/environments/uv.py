@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from typing import TYPE_CHECKING, Any
 
 from bis.environments import locks
 from bis.environments.environment import STATE_FILE, Environment, lock_path
-from bis.environments.home_files import home_errors
 from bis.file_locks import exclusive
+from bis.home_files import home_errors, read_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,11 +119,8 @@ def _import_paths(lock: Lock, directory: Path | None) -> tuple[Path, ...]:
 
 def _state(prefix: Path, lock: Lock) -> dict[str, Any] | None:
     """Return the state of a complete environment whose interpreter is still there, else None."""
-    try:
-        state = json.loads((prefix / STATE_FILE).read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    complete = isinstance(state, dict) and state.get("digest") == lock.digest
+    state = read_document(prefix / STATE_FILE)
+    complete = state is not None and state.get("digest") == lock.digest
     return state if complete and os.access(prefix / "bin" / "python", os.X_OK) else None
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bis.errors import SourceError
-from bis.file_digests import sha256_of
 from bis.file_locks import exclusive, exclusive_if_free
 from bis.sources.candidates import list_plain
 from bis.sources.checkouts import remove
@@ -61,6 +60,8 @@ def from_archive(location: Archive, *, home: Home, notify: Callable[[str], None]
 def _keep(location: Archive, home: Home, notify: Callable[[str], None]) -> Path:
     """Put the archive into the home; returns its directory, which is named after its content."""
     import tempfile
+
+    from bis.file_digests import sha256_of
 
     home.ensure(home.archives)
     if location.path:

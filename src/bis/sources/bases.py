@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bis.errors import SourceError
+from bis.home_files import replace_text
 from bis.sources import git, large_files
 from bis.sources.candidates import split
 from bis.sources.object_store import ObjectStore
@@ -61,9 +62,7 @@ def keep_base(root: Path, commit: str, home: Home) -> None:
             became = _copy(entries, missing, store)
             tree = write_tree(store, [(_mode(e), became.get(e.blob, e.blob), e.path) for e in entries])
             place.parent.mkdir(parents=True, exist_ok=True)
-            aside = place.with_name(f"{commit}.{os.getpid()}")
-            aside.write_text(tree)
-            aside.replace(place)
+            replace_text(place, tree, durable=False)
     except SourceError:
         return
 

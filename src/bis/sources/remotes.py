@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from bis.errors import SourceError
 from bis.file_locks import exclusive
+from bis.home_files import read_document, replace_text
 from bis.sources import git
 
 if TYPE_CHECKING:
@@ -226,22 +227,19 @@ class Cache:
         names = self._names()
         if names.get(name) == commit:
             return
-        file = self.directory / "names.json"
-        aside = file.with_name(f"{file.name}.{os.getpid()}")
-        aside.write_text(json.dumps({**names, name: commit}))
-        aside.replace(file)
+        replace_text(self._names_file, json.dumps({**names, name: commit}), durable=False)
 
     def recall(self, name: str) -> str | None:
         """The commit that ``name`` was the last time, when that is here."""
         commit = self._names().get(name)
         return commit if commit and self.has(commit) else None
 
+    @property
+    def _names_file(self) -> Path:
+        return self.directory / "names.json"
+
     def _names(self) -> dict[str, str]:
-        try:
-            names = json.loads((self.directory / "names.json").read_text())
-        except (FileNotFoundError, ValueError):
-            return {}
-        return dict(names)
+        return read_document(self._names_file) or {}
 
     def explain(self, error: git.GitFailedError) -> SourceError:
         """What a failed exchange with the remote means."""

@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING
 
 from bis.errors import SourceError
-from bis.file_digests import sha256_of
 from bis.sources import git, large_files
 from bis.sources.candidates import split
 from bis.sources.object_store import ObjectStore
@@ -77,6 +76,8 @@ def _pointers(store: ObjectStore, tree: str, directory: Path) -> list[LargeFile]
 def _put_back(file: LargeFile, directory: Path, originals: Path | None) -> bool:
     """Copy the original over its pointer; False when it is gone or not the same any more."""
     import shutil
+
+    from bis.file_digests import sha256_of
 
     original = originals / file.path if originals else None
     if original is None or not original.is_file() or original.stat().st_size != file.size_bytes:

@@ -7,6 +7,7 @@ import os
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
+from bis.home_files import read_document, replace_text
 from bis.sources.large_files import Known, Stamp
 from bis.sources.source import LargeFile
 
@@ -47,11 +48,8 @@ class State:
 
 def read_state(file: Path) -> State | None:
     """The state kept in ``file``; None when there is none that can be used."""
-    try:
-        document = json.loads(file.read_text())
-    except (FileNotFoundError, ValueError):
-        return None
-    if document.get("format") != _FORMAT:
+    document = read_document(file)
+    if document is None or document.get("format") != _FORMAT:
         return None
     known = [_known(entry) for entry in document["large"]]
     return State(
@@ -75,9 +73,7 @@ def write_state(file: Path, state: State) -> None:
         "nested": [os.fsdecode(path) for path in state.nested],
         "absent": [os.fsdecode(path) for path in state.absent],
     }
-    aside = file.with_name(f"{file.name}.{os.getpid()}")
-    aside.write_text(json.dumps(document))
-    aside.replace(file)
+    replace_text(file, json.dumps(document), durable=False)
 
 
 def _known(entry: list[Any]) -> Known:

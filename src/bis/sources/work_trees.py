@@ -14,9 +14,10 @@ from contextlib import ExitStack
 from dataclasses import asdict, astuple, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bis.file_locks import exclusive_if_free
+from bis.home_files import read_document, replace_text
 from bis.sources import large_files, lfs
 from bis.sources.candidates import Candidates
 from bis.sources.checkouts import Checkout, remove
@@ -154,17 +155,12 @@ def _write(file: Path, state: _State) -> None:
         "limit_bytes": state.limit_bytes,
         "committed_at": state.committed_at,
     }
-    aside = file.with_name(f"{file.name}.new")
-    aside.write_text(json.dumps(document))
-    aside.replace(file)
+    replace_text(file, json.dumps(document), durable=False)
 
 
 def _read(file: Path) -> _State | None:
-    try:
-        document: dict[str, Any] = json.loads(file.read_text())
-    except (FileNotFoundError, ValueError):
-        return None
-    if document.get("format") != _FORMAT:
+    document = read_document(file)
+    if document is None or document.get("format") != _FORMAT:
         return None
     return _State(
         tuple(_checkout(part) for part in document["parts"]),

@@ -1,12 +1,13 @@
-"""Files in BIS_HOME that several processes use: written whole or not at all."""
+"""Files in BIS_HOME that several processes use: written whole or not at all, and read so too."""
 
 from __future__ import annotations
 
 import _thread
 import contextlib
 import errno
+import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bis.errors import HomeError
 
@@ -35,14 +36,24 @@ def home_errors(doing: str) -> Iterator[None]:
         ) from error
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all, after a crash too."""
+def read_document(path: Path) -> dict[str, Any] | None:
+    """The JSON object in a file; None when there is none, it is damaged, or it is no object."""
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def replace_text(path: Path, text: str, *, durable: bool = True) -> None:
+    """Write a file so that it is there whole or not at all; ``durable``: after a power failure too."""
     aside = path.with_name(f"{path.name}.{os.getpid()}-{_thread.get_ident()}.new")
     try:
         with aside.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
