@@ -131,13 +131,17 @@ def test_a_damaged_snapshot_is_named(bis: Bis, project: Path, damage: str) -> No
     assert not list((bis.home / "reruns").iterdir())
 
 
-def test_a_snapshot_that_lost_an_object_is_made_whole_by_a_capsule(
-    bis: Bis, project: Path, tmp_path: Path
+@pytest.mark.parametrize("damage", ["gone", "changed"])
+def test_a_damaged_snapshot_is_made_whole_by_a_capsule(
+    bis: Bis, project: Path, tmp_path: Path, damage: str
 ) -> None:
     run = bis.run_json(project)["run_id"]
     capsule = tmp_path / "run.zip"
     assert bis("export", run, capsule).status == 0
-    first_object(bis.home, project).unlink()
+    place = first_object(bis.home, project)
+    place.unlink()
+    if damage == "changed":
+        place.write_bytes(b"no object")
     assert bis("rerun", run).status == 3
     again = bis("rerun", capsule, "--yes")
     assert verdict(again) == (0, "IDENTICAL"), again.out + again.err

@@ -65,13 +65,13 @@ def absent(store: ObjectStore, names: Iterable[str]) -> list[str]:
 
 
 def add_blob(store: ObjectStore, content: bytes) -> str:
-    """Write the content of one file; returns its id."""
+    """Write the content of one file, also over an object of that name that was damaged; returns its id."""
     stored = b"blob %d\0" % len(content) + content
     name = hashlib.sha1(stored, usedforsecurity=False).hexdigest()
     file = store.directory / "objects" / name[:2] / name[2:]
     try:
         os.utime(file)  # what was just used is not yet garbage
-        if file.stat().st_size > 0:
+        if _is_whole(file, stored):
             return name
     except FileNotFoundError:
         file.parent.mkdir(exist_ok=True)
@@ -85,6 +85,13 @@ def add_blob(store: ObjectStore, content: bytes) -> str:
         stream.write(zlib.compress(stored, 1))
     aside.replace(file)
     return name
+
+
+def _is_whole(file: Path, stored: bytes) -> bool:
+    try:
+        return zlib.decompress(file.read_bytes()) == stored
+    except zlib.error:
+        return False
 
 
 def write_tree(store: ObjectStore, entries: Iterable[tuple[str, str, bytes]]) -> str:
