@@ -245,3 +245,27 @@ def test_a_lock_for_another_platform_is_said(bis: Bis, tmp_path: Path) -> None:
     file.write_text(json.dumps(plan))
     result = bis("rerun", run["run_id"])
     assert (result.status, "was locked for win32-x86_64" in result.err) == (3, True), result.err
+
+
+def test_an_input_is_given_by_its_parameter_or_by_the_path_that_it_had(bis: Bis, tmp_path: Path) -> None:
+    declared, opened = tmp_path / "declared.txt", tmp_path / "opened.txt"
+    declared.write_text("1\n")
+    opened.write_text("2\n")
+    project = write_project(
+        tmp_path / "reading",
+        "entry_points: {main: {parameters: {data: path}, command: 'python main.py {data} > out.txt'}}\n",
+        {
+            "main.py": f"import sys; print(open(sys.argv[1]).read(), open({str(opened)!r}).read())\n",
+            ".gitignore": "out.txt",
+        },
+    )
+    run = bis.run_json(project, "-P", f"data={declared}")["run_id"]
+    declared.rename(tmp_path / "moved.txt")
+    for key in ("data", str(declared)):
+        again = bis("rerun", run, "--input", f"{key}={tmp_path / 'moved.txt'}")
+        assert verdict(again) == (0, "IDENTICAL"), again.out + again.err
+    opened.rename(tmp_path / "elsewhere.txt")
+    (tmp_path / "moved.txt").rename(declared)
+    refused = bis("rerun", run, "--input", f"{opened}={tmp_path / 'elsewhere.txt'}")
+    assert refused.status == 3
+    assert f"{opened} is missing, and the code opens it by that name: put the file there" in refused.err

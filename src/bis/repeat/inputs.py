@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 _INPUT_PLACES = ("declared", "undeclared")
 
 
+def by_parameter(plan: Plan, given: Mapping[str, str]) -> dict[str, str]:
+    """``given`` with the name of the parameter for an input that the user named by the path that it had."""
+    names = {path: name for name, path in plan.local.items()}
+    return {names.get(key, key): path for key, path in given.items()}
+
+
 def packed_inputs(
     original: RecordedRun, plan: Plan, given: Mapping[str, str], *, store: Store, directory: Path
 ) -> dict[str, str]:
@@ -109,8 +115,10 @@ def _changes(
     by_path = {plan.local[name]: path for name, path in given.items() if name in plan.local}
     for entry in _inputs(original):
         recorded = str(entry["path"])
-        path = inside.get(recorded) or Path(given.get(recorded) or _moved(recorded, by_path) or recorded)
-        if not path.is_file():
+        path = inside.get(recorded) or Path(_moved(recorded, by_path) or recorded)
+        if not path.is_file() and recorded in given:
+            yield f"{path} is missing, and the code opens it by that name: put the file there"
+        elif not path.is_file():
             yield f"{path} is missing"
         elif entry.get("sha256") and sha256_of(path) != entry["sha256"]:
             yield f"{path} has changed"

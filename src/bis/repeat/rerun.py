@@ -15,7 +15,7 @@ from bis.plans.gone import said_when_gone
 from bis.plans.places import fresh_place, unique_name
 from bis.repeat.capsule import must_consent
 from bis.repeat.comparison import Tolerance, compare_runs
-from bis.repeat.inputs import check_inputs, inputs_inside, packed_inputs, to_be_placed
+from bis.repeat.inputs import by_parameter, check_inputs, inputs_inside, packed_inputs, to_be_placed
 from bis.repeat.placing import make_folders, place_inputs
 from bis.repeat.recorded import RecordedRun
 from bis.sources import packs, restore
@@ -84,11 +84,12 @@ def rerun(
     plan = plan_of(original)
     _check_consent(original)
     with fresh_place(home, _place_name(original, home), keep=options.keep) as place:
-        packed = packed_inputs(original, plan, options.inputs, store=store, directory=place / "inputs")
-        inputs = {**options.inputs, **packed}
+        given = by_parameter(plan, options.inputs)
+        packed = packed_inputs(original, plan, given, store=store, directory=place / "inputs")
+        inputs = {**given, **packed}
         before = _original_root(original, store)
         inside = inputs_inside(
-            original, plan, options.inputs, root=before, store=store, directory=place / "inputs inside"
+            original, plan, given, root=before, store=store, directory=place / "inputs inside"
         )
         changed = check_inputs(original, plan, inputs, inside, allow_changed=options.allow_changed_inputs)
         root = place / "source"
