@@ -35,6 +35,18 @@ def complete(checkout: Checkout, credentials: Credentials | None, *, storage: Pa
             f"{_names(pointers)} in Git LFS, and git-lfs is not installed",
             hint="Install git-lfs: https://git-lfs.com, or the package manager (apt install git-lfs).",
         )
+    _fetch(checkout, credentials, storage)
+    missing = _pointers(checkout)
+    if missing:
+        raise SourceError(
+            f"{_names(missing)} in Git LFS, and the server does not have the content",
+            hint="Whoever owns the repository can push it: git lfs push --all origin.",
+        )
+    _take_for_unchanged(checkout, pointers)
+    return pointers
+
+
+def _fetch(checkout: Checkout, credentials: Credentials | None, storage: Path) -> None:
     for arguments in (("fetch", "origin", checkout.commit), ("checkout",)):
         running = git.start(
             "lfs",
@@ -45,13 +57,10 @@ def complete(checkout: Checkout, credentials: Credentials | None, *, storage: Pa
             credentials=credentials,
         )
         running.check()
-    missing = _pointers(checkout)
-    if missing:
-        raise SourceError(
-            f"{_names(missing)} in Git LFS, and the server does not have the content",
-            hint="Whoever owns the repository can push it: git lfs push --all origin.",
-        )
-    stdin = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in pointers)
+
+
+def _take_for_unchanged(checkout: Checkout, paths: list[str]) -> None:
+    stdin = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in paths)
     git.run(
         "update-index",
         "--assume-unchanged",
@@ -62,7 +71,6 @@ def complete(checkout: Checkout, credentials: Credentials | None, *, storage: Pa
         stdin=stdin,
     )
     checkout.publish_index()
-    return pointers
 
 
 def _pointers(checkout: Checkout) -> list[str]:
