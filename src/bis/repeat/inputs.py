@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ def packed_inputs(
     found = {}
     for name, path in plan.local.items():
         entry = next((each for each in _inputs(original) if each["path"] == path), None)
-        if name in given or name in plan.in_tree or entry is None or Path(path).exists():
+        if name in given or name in plan.in_tree or entry is None or os.path.exists(path):  # noqa: PTH110
             continue
         packed = _unpacked(original, entry, store, directory / name)
         if packed is not None:
@@ -62,7 +63,7 @@ def inputs_inside(
             continue
         named = given.get(path) or _moved(path, moved_to)
         here = Path(named) if named else root / path if root else None
-        if here is None or not here.is_file():
+        if here is None or not _is_file(here):
             here = _unpacked(original, entry, store, directory / str(len(found))) or here
         found[path] = here or Path(path)
     return found
@@ -75,9 +76,9 @@ def to_be_placed(
     passed = set()
     for entry in _inputs(original):
         name = str(entry.get("parameter"))
-        if name in plan.local and (name in given or Path(plan.local[name]).exists()):
+        if name in plan.local and (name in given or os.path.exists(plan.local[name])):  # noqa: PTH110
             passed.add(str(entry["path"]))
-    return {path: now for path, now in inside.items() if path not in passed and now.is_file()}
+    return {path: now for path, now in inside.items() if path not in passed and _is_file(now)}
 
 
 def check_inputs(
@@ -116,9 +117,9 @@ def _changes(
     for entry in _inputs(original):
         recorded = str(entry["path"])
         path = inside.get(recorded) or Path(_moved(recorded, by_path) or recorded)
-        if not path.is_file() and recorded in given:
+        if not _is_file(path) and recorded in given:
             yield f"{path} is missing, and the code opens it by that name: put the file there"
-        elif not path.is_file():
+        elif not _is_file(path):
             yield f"{path} is missing"
         elif entry.get("sha256") and sha256_of(path) != entry["sha256"]:
             yield f"{path} has changed"
@@ -139,6 +140,11 @@ def _unpacked(original: RecordedRun, entry: Mapping[str, Any], store: Store, dir
     directory.mkdir(parents=True, exist_ok=True)
     packed = packed_input(store, original.run_id, str(sha256), directory)
     return None if packed is None else packed.rename(packed.with_name(Path(str(entry["path"])).name))
+
+
+def _is_file(path: Path) -> bool:
+    """Also False in a folder that this user may not look into, where ``Path.is_file`` raises."""
+    return os.path.isfile(path)  # noqa: PTH113
 
 
 def _moved(recorded: str, by_path: Mapping[str, str]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -217,7 +218,7 @@ def _original_root(original: RecordedRun, store: Store) -> Path | None:
             run = original if run_id == original.run_id else RecordedRun.load(store, run_id)
         except RunNotFoundError:
             return None
-        if run.root is not None and run.root.is_dir():
+        if run.root is not None and os.path.isdir(run.root):  # noqa: PTH112 - False where it may not be looked at
             return run.root
         run_id = run.run.tags.get(tags.RERUN_OF)
     return None
