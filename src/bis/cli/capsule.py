@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from bis.cli.parser import command
-from bis.errors import UsageError
+from bis.cli.parser import RUN_HELP, command
 
 if TYPE_CHECKING:
     import argparse
@@ -23,8 +21,6 @@ Take in the run of a capsule. All its digests are checked first, and nothing of 
 is executed. Code that came from elsewhere is executed by bis rerun only once you
 have said yes: then, or here with --yes."""
 
-_UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3}
-
 
 def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
     """Add ``export`` and ``import``."""
@@ -36,7 +32,7 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         description=_EXPORT,
         example="  bis export latest run.zip\n  bis export 3fa9 run.zip --with-inputs",
     )
-    exporting.add_argument("run", metavar="RUN", help="a run's id, the beginning of one, or 'latest'")
+    exporting.add_argument("run", metavar="RUN", help=RUN_HELP)
     exporting.add_argument("file", metavar="FILE", help="the file to write, as run.zip")
     exporting.add_argument(
         "--with-inputs",
@@ -73,8 +69,9 @@ def export(args: argparse.Namespace) -> int:
     from bis.cli.stores import find_run, open_store
     from bis.cli.style import notifier, print_json, size
     from bis.repeat.capsule import export_capsule
+    from bis.sources.large_files import read_size
 
-    limit_bytes = _read_size(args.max_file_size)
+    limit_bytes = read_size("--max-file-size", args.max_file_size)
     home, store = open_store()
     exported = export_capsule(
         store,
@@ -138,12 +135,3 @@ def import_(args: argparse.Namespace) -> int:
     else:
         print(f"Look at it: bis show {short}  (it has no plan, so it cannot be executed again)")
     return 0
-
-
-def _read_size(text: str) -> int:
-    found = re.fullmatch(r"(\d+)\s*([kmg]?)b?", text.strip(), re.IGNORECASE)
-    if not found:
-        raise UsageError(
-            f"--max-file-size {text!r} is not a size", hint="Write bytes, or a number with K, M or G."
-        )
-    return int(found[1]) * _UNITS[found[2].lower()]

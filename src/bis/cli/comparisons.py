@@ -79,7 +79,7 @@ def _page(
     rounds: int,
     style: Any,
 ) -> str:
-    from bis.cli.style import fields
+    from bis.cli.style import counted, fields
 
     verdict = comparison.verdict.name
     mark = style.good if comparison.exit_status == 0 else style.bad
@@ -88,9 +88,7 @@ def _page(
         if rounds == 1
         else f"{first.run_id[:8]}, {rounds} rounds"
     )
-    compared = ", ".join(
-        f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in comparison.compared.items()
-    )
+    compared = ", ".join(counted(count, kind) for kind, count in comparison.compared.items())
     pairs = [
         ("compared", compared),
         ("causes", "\n".join(str(cause) for cause in found)),

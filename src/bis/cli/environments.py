@@ -68,7 +68,7 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
 
 def list_environments(args: argparse.Namespace) -> int:
     """Print one line an environment."""
-    from bis.cli.style import Style, print_json, size, table
+    from bis.cli.style import Style, print_json, short_digest, size, table
     from bis.environments import store
     from bis.home import Home
 
@@ -81,7 +81,7 @@ def list_environments(args: argparse.Namespace) -> int:
         style = Style(sys.stdout)
         rows = [
             [
-                _short(info.digest),
+                short_digest(info.digest),
                 info.python,
                 str(info.packages),
                 size(info.size_bytes),
@@ -121,7 +121,7 @@ def show_environment(args: argparse.Namespace) -> int:
 
 def prune(args: argparse.Namespace) -> int:
     """Delete old environments."""
-    from bis.cli.style import print_json, size
+    from bis.cli.style import counted, print_json, short_digest, size
     from bis.environments import store
     from bis.home import Home
 
@@ -135,9 +135,11 @@ def prune(args: argparse.Namespace) -> int:
         return 0
     verb = "Would delete" if args.dry_run else "Deleted"
     for info in pruned:
-        print(f"{verb} {_short(info.digest)}, Python {info.python}, last used {_minute(info.last_used)}")
+        print(
+            f"{verb} {short_digest(info.digest)}, Python {info.python}, last used {_minute(info.last_used)}"
+        )
     freed = sum(info.own_bytes for info in pruned)
-    print(f"{verb} {len(pruned)} environment{'' if len(pruned) == 1 else 's'}, {size(freed)}")
+    print(f"{verb} {counted(len(pruned), 'environment')}, {size(freed)}")
     return 0
 
 
@@ -152,10 +154,6 @@ def _document(info: StoredEnvironment) -> dict[str, Any]:
         "created": info.created.isoformat(),
         "last_used": info.last_used.isoformat(),
     }
-
-
-def _short(digest: str) -> str:
-    return digest.removeprefix("sha256:")[:12]
 
 
 def _minute(moment: datetime) -> str:

@@ -32,7 +32,7 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
 
 def collect_garbage(args: argparse.Namespace) -> int:
     """Delete, and print what went."""
-    from bis.cli.style import notifier, print_json, size
+    from bis.cli.style import counted, notifier, print_json, size
     from bis.home import Home
     from bis.repeat.gc import collect
 
@@ -47,7 +47,6 @@ def collect_garbage(args: argparse.Namespace) -> int:
             f"the snapshot {tree} of a run is not here, or not whole: a capsule of the run brings it back"
         )
     verb = "Would delete" if args.dry_run else "Deleted"
-    count = f"{pruned.deleted} object{'' if pruned.deleted == 1 else 's'}"
-    kept = f"{pruned.kept} snapshot{'' if pruned.kept == 1 else 's'}"
+    count, kept = counted(pruned.deleted, "object"), counted(pruned.kept, "snapshot")
     print(f"{verb} {count} that no run refers to, {size(pruned.freed_bytes)}; {kept} kept")
     return 0

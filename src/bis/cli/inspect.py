@@ -107,19 +107,22 @@ def _try_command(entry: EntryPoint) -> tuple[EntryPoint, str | None, str | None]
 
 
 def _environment_words(spec: EnvironmentSpec) -> str:
+    from bis.cli.style import counted
+
     origin = "nothing declared: an empty environment" if spec.file is None else f"from {spec.file.name}"
     python = f", Python {spec.python}" if spec.python else ""
     count = len(spec.requirements)
-    packages = f", {count} requirement{'' if count == 1 else 's'}" if count else ""
+    packages = f", {counted(count, 'requirement')}" if count else ""
     return f"{spec.manager}, {origin}{python}{packages}"
 
 
 def _verdict(checked: list[tuple[EntryPoint, str | None, str | None]], warnings: list[str]) -> str:
+    from bis.cli.style import counted
+
     broken = sum(1 for _, _, problem in checked if problem)
     if broken:
         return f"{broken} of {len(checked)} entry points cannot be run"
-    entry_points = f"{len(checked)} entry point" + ("" if len(checked) == 1 else "s")
-    return f"{entry_points}, {len(warnings)} warning" + ("" if len(warnings) == 1 else "s")
+    return f"{counted(len(checked), 'entry point')}, {counted(len(warnings), 'warning')}"
 
 
 def _check_document(

@@ -93,12 +93,13 @@ def _document(written: Written) -> dict[str, Any]:
 
 
 def _words(written: Written) -> str:
+    from bis.cli.style import counted
+
     lock = written.lock
-    count = len(lock.packages)
     state = "written" if written.changed else "up to date"
     day = f" as of {lock.as_of[:10]}" if lock.as_of else ""
     lines = [
-        f"{written.path} is {state}: Python {lock.python}, {count} package{'' if count == 1 else 's'}{day}"
+        f"{written.path} is {state}: Python {lock.python}, {counted(len(lock.packages), 'package')}{day}"
     ]
     for name, before, after in _differences(written) if written.before else ():
         lines.append(

@@ -61,6 +61,14 @@ class Parser(argparse.ArgumentParser):
         return f"See {self.prog} --help."
 
 
+RUN_HELP = "a run's id, the beginning of one, or 'latest'"
+
+
+def add_run(parser: argparse.ArgumentParser, help: str = RUN_HELP) -> None:
+    """Add the argument RUN, which is the latest run when it is left out."""
+    parser.add_argument("run", metavar="RUN", nargs="?", default="latest", help=f"{help} (default: latest)")
+
+
 def command(
     commands: argparse._SubParsersAction[Any],
     name: str,

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from bis.cli.comparisons import check_metrics, check_report, print_comparison
-from bis.cli.parser import command
+from bis.cli.parser import RUN_HELP, add_run, command
 from bis.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from bis.repeat.rerun import RerunOptions
     from bis.tracking import Store
 
-_RUN_HELP = "a run's id, the beginning of one, or 'latest'"
-_CAPSULE_HELP = _RUN_HELP + ", or the file of a capsule (default: latest)"
+_CAPSULE_HELP = f"{RUN_HELP}, or the file of a capsule"
 
 _RERUN = """\
 Execute the plan of a past run again, in its source, its environment and with its
@@ -50,7 +49,7 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         description=_RERUN,
         example="  bis rerun latest\n  bis rerun 3fa9 -P num_epochs=40",
     )
-    again.add_argument("run", metavar="RUN", nargs="?", default="latest", help=_CAPSULE_HELP)
+    add_run(again, _CAPSULE_HELP)
     again.add_argument(
         "-P",
         "--param-list",
@@ -69,7 +68,7 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         description=_VERIFY,
         example="  bis verify latest --rounds 5",
     )
-    verifying.add_argument("run", metavar="RUN", nargs="?", default="latest", help=_CAPSULE_HELP)
+    add_run(verifying, _CAPSULE_HELP)
     verifying.add_argument("--rounds", metavar="N", default="1", help="how many times (default: 1)")
     verifying.add_argument(
         "--strict", action="store_true", help="at the level 'strict', whatever the run had"
@@ -83,7 +82,7 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         description=_DIFF,
         example="  bis diff 3fa9 latest\n  bis diff latest",
     )
-    differing.add_argument("first", metavar="RUN", help=_RUN_HELP)
+    differing.add_argument("first", metavar="RUN", help=RUN_HELP)
     differing.add_argument(
         "second",
         metavar="RUN",

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from bis.cli.parser import command
+from bis.cli.parser import add_run, command
 from bis.cli.stores import find_run, open_store
 from bis.errors import UsageError, did_you_mean
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from bis.home import Home
     from bis.tracking import RunSummary, Store
-
-_RUN_HELP = "a run's id, the beginning of one, or 'latest'"
 
 
 def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
@@ -40,9 +38,7 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         description="Show one run: status, source, environment, parameters, metrics, tags, artifacts.",
         example="  bis show latest",
     )
-    showing.add_argument(
-        "run", metavar="RUN", nargs="?", default="latest", help=_RUN_HELP + " (default: latest)"
-    )
+    add_run(showing)
     showing.add_argument("--json", action="store_true", help="print JSON")
     logs = command(
         commands,
@@ -52,9 +48,7 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         description="Print what a run wrote on its standard output and standard error, in the order it came.",
         example="  bis logs latest",
     )
-    logs.add_argument(
-        "run", metavar="RUN", nargs="?", default="latest", help=_RUN_HELP + " (default: latest)"
-    )
+    add_run(logs)
     logs.add_argument("-f", "--follow", action="store_true", help="go on until the run ends")
     logs.add_argument("--json", action="store_true", help="print JSON")
 

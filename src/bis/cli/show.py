@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bis.cli.style import Style, duration, fields, number, size
+from bis.cli.style import Style, duration, fields, number, short_digest, size
 from bis.tracking import tags as names
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _commit(tags: dict[str, str]) -> str:
 def _environment(tags: dict[str, str]) -> str:
     manager = tags.get("mlflow.project.env", "")
     python = tags.get(names.PYTHON)
-    lock = tags.get(names.LOCK_DIGEST, "").removeprefix("sha256:")[:12]
+    lock = short_digest(tags.get(names.LOCK_DIGEST, ""))
     return ", ".join(
         part
         for part in (manager, f"Python {python}" if python else "", f"lock {lock}" if lock else "")

@@ -145,6 +145,16 @@ def size(size_bytes: int) -> str:
     return f"{value:.1f} GB"
 
 
+def counted(number_of: int, noun: str) -> str:
+    """``1 package``, ``2 packages``."""
+    return f"{number_of} {noun}" + ("" if number_of == 1 else "s")
+
+
+def short_digest(digest: str) -> str:
+    """As much of a digest as tells it from others: twelve hex digits."""
+    return digest.removeprefix("sha256:")[:12]
+
+
 def short_place(name: str) -> str:
     """The last part of a path or URI, with its ``#subdirectory``."""
     place, separator, subdirectory = name.partition("#")

@@ -6,7 +6,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
-from bis.cli.style import Style, duration, fields, number, short_place
+from bis.cli.style import Style, counted, duration, fields, number, short_digest, short_place
 
 if TYPE_CHECKING:
     from bis.plans import Prepared
@@ -122,7 +122,7 @@ def environment_words(prepared: Prepared) -> str:
     lock = prepared.lock
     words = f"{lock.manager}, Python {lock.python}"
     if lock.manager != "local":
-        words += f", {_count(len(lock.packages), 'package')}"
+        words += f", {counted(len(lock.packages), 'package')}"
     if lock.as_of:
         words += f" as of {lock.as_of[:10]}"
     return words
@@ -136,7 +136,7 @@ def pinned_words(prepared: Prepared) -> list[str]:
     lines.append(f"Python {prepared.lock.python}")
     if prepared.lock.pinned and prepared.lock.packages:
         hashed = len(prepared.lock.packages) - len(_unhashed(prepared))
-        lines.append(f"{_count(hashed, 'package')} by hash (lock {_short(prepared.lock.digest)})")
+        lines.append(f"{counted(hashed, 'package')} by hash (lock {short_digest(prepared.lock.digest)})")
     plan = prepared.plan
     seeded = [] if plan.level == "observe" else [f"seed {plan.seed}, level {plan.level}"]
     return [", ".join(lines), *seeded]
@@ -150,10 +150,10 @@ def unpinned_words(prepared: Prepared) -> list[str]:
         lines.append("packages: the local environment is used as it is")
     elif _unhashed(prepared):
         lines.append(
-            f"{_count(len(_unhashed(prepared)), 'package')} without a hash: {', '.join(_unhashed(prepared))}"
+            f"{counted(len(_unhashed(prepared)), 'package')} without a hash: {', '.join(_unhashed(prepared))}"
         )
     if prepared.source.large_files:
-        lines.append(f"{_count(len(prepared.source.large_files), 'large file')}: recorded by hash, not kept")
+        lines.append(f"{counted(len(prepared.source.large_files), 'large file')}: recorded by hash, not kept")
     if prepared.source.withheld:
         lines.append(
             f"files that look like secrets, left out: {_shorten(', '.join(prepared.source.withheld), 200)}"
@@ -209,14 +209,6 @@ def _unhashed(prepared: Prepared) -> list[str]:
     """The packages that come from a repository: held by their commit, not by a hash."""
     lock = prepared.lock
     return [name for name in lock.packages if lock.unhashed and name not in lock.requirements]
-
-
-def _count(number_of: int, noun: str) -> str:
-    return f"{number_of} {noun}" + ("" if number_of == 1 else "s")
-
-
-def _short(digest: str) -> str:
-    return digest.removeprefix("sha256:")[:12]
 
 
 def _shorten(text: str, limit: int) -> str:

@@ -49,11 +49,14 @@ def limit_bytes() -> int:
     text = os.environ.get(LIMIT_VARIABLE)
     if not text:
         return DEFAULT_LIMIT_BYTES
+    return read_size(LIMIT_VARIABLE, text)
+
+
+def read_size(name: str, text: str) -> int:
+    """The bytes of ``2000``, ``2K``, ``50M`` or ``2GB``; raises UsageError, which calls what was given ``name``."""
     found = _SIZE.fullmatch(text)
     if not found:
-        raise UsageError(
-            f"{LIMIT_VARIABLE} is not a size: {text!r}", hint="Write bytes, or a number with K, M or G."
-        )
+        raise UsageError(f"{name} is not a size: {text!r}", hint="Write bytes, or a number with K, M or G.")
     return int(found[1]) * _UNITS[found[2].lower()]
 
 
