@@ -350,11 +350,13 @@ def read_backend_config(config: Mapping[str, Any] | str | None) -> Mapping[str, 
     if config.endswith(".json"):
         try:
             text = Path(config).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read the backend configuration {config}: {error}") from error
+        except OSError as error:
+            raise UsageError(f"cannot read the backend configuration {config}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise UsageError(f"the backend configuration {config} is not UTF-8 text") from error
     try:
         read = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(
             f"the backend configuration is not JSON: {error}",
             hint="Give a JSON object, or the path of a file whose name ends in .json.",

@@ -253,6 +253,16 @@ def test_a_full_disk_leaves_no_run_that_runs(bis: Bis, good: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
+    ("config", "said"),
+    [("nowhere.json", "nowhere.json: No such file"), ("{", "is not JSON"), ("[" * 100_000, "is not JSON")],
+)
+def test_a_backend_configuration_that_cannot_be_read_is_refused(
+    bis: Bis, good: Path, config: str, said: str
+) -> None:
+    assert_refused(bis, ["run", str(good), "-P", "epochs=1", "-c", config], said)
+
+
+@pytest.mark.parametrize(
     "options",
     [["-P", "epochs=1", "-P", "more=\udcff"], ["-P", "epochs=1", "--set-tag", "k=\udcff"]],
 )
