@@ -270,6 +270,11 @@ def test_bytes_that_are_no_text_are_refused(bis: Bis, good: Path, options: list[
     assert_refused(bis, ["run", str(good), *options], "not UTF-8 text")
 
 
+@pytest.mark.parametrize("days", ["nan", "-5", "x"])
+def test_an_age_that_is_none_deletes_no_environment(bis: Bis, days: str) -> None:
+    assert_refused(bis, ["env", "prune", "--older-than", days], "not a number of days")
+
+
 def test_a_damaged_database_is_one_clear_error(bis: Bis, good: Path) -> None:
     bis.home.mkdir()
     (bis.home / "tracking.db").write_bytes(b"this is not a database" * 100)

@@ -128,7 +128,9 @@ def prune(args: argparse.Namespace) -> int:
     try:
         days = float(args.older_than)
     except ValueError:
-        raise UsageError(f"--older-than {args.older_than!r} is not a number of days") from None
+        days = -1.0
+    if not days >= 0:  # nan is older than nothing, and would delete all
+        raise UsageError(f"--older-than {args.older_than!r} is not a number of days")
     pruned = store.prune_environments(Home.locate(), older_than_days=days, dry_run=args.dry_run)
     if args.json:
         print_json([_document(info) for info in pruned])
