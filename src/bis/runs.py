@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -381,7 +382,7 @@ def _execution_options(options: ExecutionOptions, streams: Streams | None) -> Op
         run_id=options.run_id,
         run_name=options.run_name,
         tags=options.tags,
-        parent_run_id=os.environ.get("BIS_RUN_ID"),
+        parent_run_id=_enclosing_run(),
         backend=options.backend,
     )
     storage = options.storage_dir or os.environ.get("MLFLOW_TMP_DIR")
@@ -393,3 +394,13 @@ def _execution_options(options: ExecutionOptions, streams: Streams | None) -> Op
         storage=Path(storage) if storage else None,
         trace=options.trace,
     )
+
+
+def _enclosing_run() -> str | None:
+    """The run that encloses this one: one of bis, else one that the caller began with MLflow on the same server."""
+    mlflow = sys.modules.get("mlflow")
+    if "BIS_RUN_ID" in os.environ or mlflow is None:
+        return os.environ.get("BIS_RUN_ID")
+    active = mlflow.active_run()
+    is_here = mlflow.get_tracking_uri() == os.environ.get("MLFLOW_TRACKING_URI")
+    return str(active.info.run_id) if active is not None and is_here else None

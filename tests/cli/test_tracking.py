@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
+import bis as bis_package
 from bis_command import Bis, Result, write_project
 from mlflow_clients import CLIENTS, LATEST, client_python, running_server
 
@@ -244,3 +246,30 @@ with mlflow.start_run():
         again = bis("rerun", document["run_id"], MLFLOW_TRACKING_URI=address, PATH=client_path(LATEST))
         assert again.status == 0, again.out + again.err
         assert again.out.startswith("IDENTICAL")
+
+
+@pytest.mark.slow
+def test_a_run_within_a_run_of_mlflow_s_has_it_as_its_parent(bis: Bis, tmp_path: Path) -> None:
+    project = write_project(tmp_path / "p", "entry_points: {main: {command: echo inner}}")
+    code = (
+        "import bis, mlflow, sys\n"
+        "with mlflow.start_run() as outer:\n"
+        "    inner = bis.run(sys.argv[1], env_manager='local')\n"
+        "print(outer.info.run_id, inner.result.run.tags.get('mlflow.parentRunId'))\n"
+    )
+    package = Path(bis_package.__file__).parent.parent
+    (tmp_path / "server").mkdir()
+    with running_server(LATEST, tmp_path / "server") as address:
+        variables = bis.environ(
+            MLFLOW_TRACKING_URI=address, PYTHONPATH=str(package), PATH=client_path(LATEST)
+        )
+        answer = subprocess.run(
+            [client_python(LATEST), "-c", code, project],
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert answer.returncode == 0, answer.stderr
+    outer, parent = answer.stdout.splitlines()[-1].split()
+    assert outer == parent
