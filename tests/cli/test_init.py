@@ -45,3 +45,9 @@ def test_nothing_is_overwritten(bis: Bis, tmp_path: Path) -> None:
     assert refused.status == 2
     assert "conda.yaml is there already" in refused.err
     assert files(tmp_path / "demo") == {"conda.yaml": b"mine"}
+
+
+def test_a_folder_without_a_name_is_wrong_use(bis: Bis) -> None:
+    refused = bis("init", "")
+    assert refused.status == 2
+    assert list(bis.cwd.iterdir()) == []

@@ -290,3 +290,19 @@ def test_an_environment_in_use_is_not_pruned(bis: Bis, hello: Path) -> None:
     assert during.json == []
     assert len(after.json) == 1
     assert bis("env", "list", "--json").json == []
+
+
+def test_files_of_an_environment_that_were_edited_are_shown(bis: Bis, tmp_path: Path) -> None:
+    project = write_project(
+        tmp_path / "p",
+        "python_env: e.yaml\nentry_points: {main: {command: 'python -c \"import six; print(six.__file__)\"'}}",
+        {"e.yaml": "dependencies: [six==1.16.0]\n"},
+    )
+    module = Path(bis("run", project, "-q").out.strip())
+    (environment,) = bis("env", "list", "--json").json
+    assert bis("env", "show", environment["digest"], "--json").json["edited"] == []
+    copy = module.read_text() + "\n# edited\n"
+    module.unlink()  # a file of its own: uv's cache has the other link
+    module.write_text(copy)
+    edited = bis("env", "show", environment["digest"], "--json").json["edited"]
+    assert [Path(name).name for name in edited] == ["six.py"]

@@ -101,8 +101,9 @@ def show_environment(args: argparse.Namespace) -> int:
     from bis.home import Home
 
     info, lock = store.show_environment(Home.locate(), args.environment)
+    edited = [str(path.relative_to(info.prefix)) for path in store.changed_files(info.prefix)]
     if args.json:
-        print_json({**_document(info), "lock": lock.to_dict()})
+        print_json({**_document(info), "edited": edited, "lock": lock.to_dict()})
         return 0
     pairs = [
         ("digest", info.digest),
@@ -112,6 +113,7 @@ def show_environment(args: argparse.Namespace) -> int:
         ("size", f"{size(info.size_bytes)}, of which {size(info.own_bytes)} of its own"),
         ("made", _minute(info.created)),
         ("used", _minute(info.last_used)),
+        ("edited", "\n".join(edited[:10])),
         ("notes", "\n".join(lock.notes)),
         ("packages", "\n".join(f"{name} {version}" for name, version in lock.packages.items())),
     ]

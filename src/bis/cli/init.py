@@ -36,6 +36,8 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Copy the tutorial project."""
+    if not args.directory:
+        raise UsageError("the folder has no name", hint="Name one: bis init demo")
     directory = Path(args.directory)
     made = copy_tutorial(directory)
     if args.json:
