@@ -17,14 +17,19 @@ from bis._version import __version__
 if TYPE_CHECKING:
     from typing import Any
 
-    from bis.runs import ProjectRun, run
+    from bis.backends.project_run import ProjectRun
+    from bis.runs import run
 
 __all__ = ["ProjectRun", "__version__", "run"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("ProjectRun", "run"):
-        from bis import runs
+    if name == "run":
+        from bis.runs import run
 
-        return getattr(runs, name)
+        return run
+    if name == "ProjectRun":
+        from bis.backends.project_run import ProjectRun
+
+        return ProjectRun
     raise AttributeError(f"module 'bis' has no attribute {name!r}")

@@ -136,9 +136,9 @@ def elsewhere(plan: dict[str, Any], record: dict[str, Any]) -> None:
     """The same run on another machine, where the data and the project lie elsewhere."""
     plan["parameters"]["data"] = plan["inputs"]["local"]["data"] = "/srv/data.csv"
     plan["source"]["commit"] = None
-    record["directory"] = "/tmp/work"
+    record["directory"] = "/tmp/elsewhere"
     record["files"][0]["path"] = "/srv/data.csv"
-    record["files"][1]["path"] = "/tmp/work/cache/words.txt"
+    record["files"][1]["path"] = "/tmp/elsewhere/cache/words.txt"
 
 
 def test_other_places_are_no_cause() -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from bis.cli.style import Style, counted, duration, fields, number, short_digest, short_place
 
 if TYPE_CHECKING:
+    from bis.backends.project_run import ProjectRun
     from bis.plans import Prepared
-    from bis.runs import ProjectRun, RunOptions
+    from bis.runs import RunOptions
     from bis.sources import Source
 
 
