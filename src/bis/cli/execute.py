@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bis.cli.parser import command
-from bis.cli.run import add_place_options, exit_status, read_pairs, read_seconds
+from bis.cli.run import add_output_options, add_place_options, read_pairs, read_seconds, report
 from bis.errors import UsageError
 
 if TYPE_CHECKING:
@@ -53,19 +53,13 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         "--timeout", metavar="SECONDS", help="end the run after this time; 90, 30m and 2h are understood"
     )
     add_place_options(parser)
-    show = parser.add_argument_group("what is shown")
-    show.add_argument(
-        "--json",
-        action="store_true",
-        help="print the result as JSON; the script's output goes to standard error",
-    )
-    show.add_argument("-q", "--quiet", action="store_true", help="show the script's output alone")
+    add_output_options(parser.add_argument_group("what is shown"))
 
 
 def execute(args: argparse.Namespace) -> int:
     """Execute the plan; the exit status is that of ``bis run``, and 3 when its source or environment is gone."""
-    from bis.cli.style import Style, notifier, print_json
-    from bis.cli.summary import print_opening, print_summary, result_document
+    from bis.cli.style import Style, notifier
+    from bis.cli.summary import print_opening
     from bis.execution import Streams
     from bis.home import Home
     from bis.plans import Plan
@@ -89,11 +83,7 @@ def execute(args: argparse.Namespace) -> int:
             show_progress=shown and style.on,
             announce=lambda prepared: print_opening(prepared, style) if shown else None,
         )
-    if args.json:
-        print_json(result_document(finished))
-    elif shown:
-        print_summary(finished, style)
-    return exit_status(finished.result.record)
+    return report(finished, args, style)
 
 
 def _options(args: argparse.Namespace) -> ExecutionOptions:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
+    from bis.backends.project_run import ProjectRun
+    from bis.cli.style import Style
     from bis.execution import Record
     from bis.runs import RunOptions
 
@@ -88,6 +90,11 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
     where.add_argument("--build-image", action="store_true", help="for container environments")
     show = parser.add_argument_group("what is shown")
     show.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    add_output_options(show)
+
+
+def add_output_options(show: argparse._ArgumentGroup) -> None:
+    """Add the options that say how the result of an execution is shown."""
     show.add_argument(
         "--json",
         action="store_true",
@@ -142,8 +149,8 @@ def run(args: argparse.Namespace) -> int:
     options = read_options(args)
     if args.dry_run:
         return _print_plan(options, args)
-    from bis.cli.style import Style, notifier, print_json
-    from bis.cli.summary import print_opening, print_summary, repeat_command, result_document
+    from bis.cli.style import Style, notifier
+    from bis.cli.summary import print_opening, repeat_command
     from bis.execution import Streams
     from bis.runs import start
 
@@ -157,11 +164,19 @@ def run(args: argparse.Namespace) -> int:
         show_progress=shown and style.on,
         announce=lambda prepared: print_opening(prepared, style) if shown else None,
     )
+    return report(finished, args, style, again=repeat_command(options, finished.prepared))
+
+
+def report(finished: ProjectRun, args: argparse.Namespace, style: Style, *, again: str = "") -> int:
+    """Show the result of an execution as the output options ask for it; returns the exit status."""
+    from bis.cli.style import print_json
+    from bis.cli.summary import print_summary, result_document
+
     if args.json:
         print_json(result_document(finished))
-    elif shown:
-        print_summary(finished, style, again=repeat_command(options, finished.prepared))
-    return exit_status(finished.result.record)
+    elif not args.quiet:
+        print_summary(finished, style, again=again)
+    return _exit_status(finished.result.record)
 
 
 def read_options(args: argparse.Namespace) -> RunOptions:
@@ -262,7 +277,7 @@ def _print_plan(options: RunOptions, args: argparse.Namespace) -> int:
     return 0
 
 
-def exit_status(record: Record) -> int:
+def _exit_status(record: Record) -> int:
     """0 when the command ended well, 1 when it did not, 130 when it was interrupted."""
     if record.stopped_by not in (None, "timeout"):
         return INTERRUPTED
