@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Without bytecode caches every start compiles again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-slow lint format lock docs clean
+.PHONY: help demo test test-slow test-failed lint format lock docs clean
 
 help:
 	@echo "make demo   run the tutorial project and show its result"
@@ -34,6 +34,9 @@ test: $(VENV)/ready
 test-slow: $(VENV)/ready
 	$(BIN)/python -m pytest -n 2 -m slow $(TESTS)
 
+test-failed: $(VENV)/ready
+	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(TESTS)
+
 lint: $(VENV)/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -45,7 +48,7 @@ format: $(VENV)/ready
 	$(BIN)/ruff check --fix .
 
 lock:
-	$(BIN)/uv pip compile pyproject.toml --group dev --extra cloud --universal --generate-hashes --no-emit-index-url \
+	$(BIN)/uv pip compile pyproject.toml --group dev --extra cloud --extra server --universal --generate-hashes --no-emit-index-url \
 	  --no-annotate --no-header --python-version 3.10 -o constraints.txt $(LOCK_OPTIONS)
 
 docs: $(VENV)/ready

@@ -61,4 +61,6 @@ def _opened(file: Path) -> Iterator[int]:
     try:
         yield descriptor
     finally:
+        # Closing is not enough: a child that another thread has just forked shares the lock until it executes.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
