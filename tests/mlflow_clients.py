@@ -36,20 +36,30 @@ CLIENTS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "1.30.1": ("3.8", (*_ONE, "matplotlib<3.8")),
     "2.17.2": ("3.8", ("scikit-learn==1.3.2", "setuptools<81")),
+    "2.22.1": ("3.10", ("scikit-learn==1.6.1", "setuptools<81")),
     "3.17.2": ("3.11", ("scikit-learn",)),
 }
 """MLflow version -> (Python version, what is installed beside it)."""
 
+BOOSTING: dict[str, tuple[str, ...]] = {
+    "1.30.1": ("xgboost==1.6.2", "lightgbm==3.3.3"),
+    "2.17.2": ("xgboost-cpu==2.1.4", "lightgbm==4.5.0"),
+    "2.22.1": ("xgboost-cpu==3.0.0", "lightgbm==4.6.0"),
+    "3.17.2": ("xgboost-cpu==3.2.0", "lightgbm==4.7.0"),
+}
+"""MLflow version -> the XGBoost and LightGBM whose autologging it knows."""
+
 LATEST = "3.17.2"
 
 
-def client_python(version: str) -> Path:
+def client_python(version: str, *, boosting: bool = False) -> Path:
     """The interpreter of an environment that holds ``mlflow==version``; made at the first call.
 
-    Skips the calling test when the Python it needs is neither here nor to be had.
+    ``boosting``: with XGBoost and LightGBM beside it, which are large. Skips the calling test when the Python
+    it needs is neither here nor to be had.
     """
     python, beside = CLIENTS[version]
-    wanted = [f"mlflow=={version}", *beside]
+    wanted = [f"mlflow=={version}", *beside, *(BOOSTING[version] if boosting else ())]
     key = hashlib.sha256("\n".join([python, *wanted]).encode()).hexdigest()[:12]
     directory = _cache() / f"mlflow-{version}-{key}"
     if not (directory / "complete").exists():
