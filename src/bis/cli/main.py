@@ -50,6 +50,7 @@ _MODULES = {
     "diff": "repeat",
     "export": "capsule",
     "import": "capsule",
+    "server": "server",
     "gc": "gc",
     "env": "environments",
     "completion": "completion",
