@@ -274,9 +274,9 @@ def test_the_token_may_be_the_password_of_basic(wire: Wire, server: LoopbackServ
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.com", "127.0.0.1.evil.com", "10.0.0.1", "localhost@evil.com", "[", "", None, "evil.com:80"]
+    "host", ["evil.com", "127.0.0.1.evil.com", "10.0.0.1", "localhost@evil.com", "[", "", "evil.com:80"]
 )
-def test_only_names_of_the_loopback_address_are_answered(wire: Wire, host: str | None) -> None:
+def test_only_names_of_the_loopback_address_are_answered(wire: Wire, host: str) -> None:
     assert wire.ask("GET", "/health", Host=host).status == 403
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from bis.server.asgi import Receive, Scope, Send
     from bis.server.encoding import Json
+    from bis.server.hosts import Hosts
     from bis.tracking.sqlite import SqliteStore
 
 MOST_JSON_BYTES = 32 * 2**20
@@ -64,12 +65,19 @@ class App:
 
     ``token``: what every request must carry, as Bearer or as the password of Basic. ``shares_disk``: clients
     that are too old for ``mlflow-artifacts:`` (before 1.24) get ``file:`` addresses, for a server on their
-    machine.
+    machine. ``hosts``: the names it answers to; those of loopback when None.
     """
 
-    def __init__(self, store: SqliteStore, *, token: str | None = None, shares_disk: bool = False) -> None:
+    def __init__(
+        self,
+        store: SqliteStore,
+        *,
+        token: str | None = None,
+        shares_disk: bool = False,
+        hosts: Hosts | None = None,
+    ) -> None:
         self._store = store
-        self._guard = Guard(token)
+        self._guard = Guard(token, hosts)
         self._encoder = Encoder()
         self._old_encoder = (
             Encoder(store.artifacts.root.absolute().as_uri()) if shares_disk else self._encoder
@@ -93,7 +101,7 @@ class App:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"], scope["path"]
         headers = dict(scope["headers"])
-        refusal = self._guard.refusal(path, method, headers)
+        refusal = self._guard.refusal(path, method, scope["headers"])
         if refusal is not None:
             status, code, message = refusal
             await _reply(send, status, _error(code, message))

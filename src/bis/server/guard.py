@@ -6,36 +6,42 @@ import base64
 import binascii
 import hmac
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+
+from bis.server.hosts import Hosts, is_from_elsewhere
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
-_LOOPBACK_NAMES = frozenset(("127.0.0.1", "localhost", "::1"))
+    Headers = Iterable[tuple[bytes, bytes]]
+    Refusal = tuple[int, str, str]
+
 OPEN_PATHS = frozenset(("/health", "/version"))
 """Paths that answer without the token."""
+
+_SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
+"""They change nothing here, and no answer lets a page of another origin read it."""
 
 
 class Guard:
     """Refuses requests before they are routed. Without a token, every local process may ask."""
 
-    def __init__(self, token: str | None) -> None:
+    def __init__(self, token: str | None, hosts: Hosts | None = None) -> None:
         self._token = token.encode() if token else None
+        self._hosts = hosts or Hosts()
 
-    def refusal(self, path: str, method: str, headers: Mapping[bytes, bytes]) -> tuple[int, str, str] | None:
+    def refusal(self, path: str, method: str, headers: Headers) -> Refusal | None:
         """Why the request is refused: status, error code and message; None when it is not."""
-        host = headers.get(b"host", b"").decode("latin-1")
-        if _host_name(f"//{host}") not in _LOOPBACK_NAMES:
-            return 403, "PERMISSION_DENIED", "This server answers only to the names of the loopback address."
-        origin = headers.get(b"origin", b"").decode("latin-1")
-        if origin and method not in ("GET", "HEAD") and _host_name(origin) not in _LOOPBACK_NAMES:
-            return 403, "PERMISSION_DENIED", "Cross-origin requests are refused."
-        if self._token and path not in OPEN_PATHS and not self._is_known(headers.get(b"authorization", b"")):
+        foreign = foreign_request(self._hosts, method, headers)
+        if foreign is not None:
+            return foreign
+        if self._token and path not in OPEN_PATHS and not self._is_known(_values(headers, b"authorization")):
             return 401, "UNAUTHENTICATED", "The token is missing or wrong."
         return None
 
-    def _is_known(self, authorization: bytes) -> bool:
-        scheme, _, credential = authorization.partition(b" ")
+    def _is_known(self, sent: list[bytes]) -> bool:
+        if len(sent) != 1:
+            return False
+        scheme, _, credential = sent[0].partition(b" ")
         if scheme.lower() == b"basic":
             try:
                 credential = base64.b64decode(credential.strip(), validate=True).partition(b":")[2]
@@ -46,8 +52,21 @@ class Guard:
         return hmac.compare_digest(credential.strip(), self._token or b"")
 
 
-def _host_name(address: str) -> str | None:
-    try:
-        return urlsplit(address).hostname
-    except ValueError:
+def foreign_request(hosts: Hosts, method: str, headers: Headers) -> Refusal | None:
+    """Why a request that was not meant for this server, or that a page of another site sent, is refused."""
+    named = _values(headers, b"host")
+    if len(named) != 1:  # RFC 9112, 3.2
+        return 400, "BAD_REQUEST", "A request has one Host header."
+    if not hosts.accepts(named[0]):
+        return 403, "PERMISSION_DENIED", "This is no name of this server."
+    if method in _SAFE_METHODS:
         return None
+    origins, sites = _values(headers, b"origin"), _values(headers, b"sec-fetch-site")
+    origin = b",".join(origins) if origins else None  # two of them are none that is known
+    if is_from_elsewhere(named[0], origin, sites[0] if sites else None):
+        return 403, "PERMISSION_DENIED", "Cross-origin requests are refused."
+    return None
+
+
+def _values(headers: Headers, name: bytes) -> list[bytes]:
+    return [value for known, value in headers if known == name]
