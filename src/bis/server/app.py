@@ -120,6 +120,7 @@ class App:
             return
         handler, parts = found
         fields = await _fields(method, scope["query_string"], headers, receive)
+        scope["bis.fields"] = fields  # what the audit log takes the ids from
         reply = handler(Call(self._store, fields, self._encoder_for(headers), parts))
         await _reply(send, 200, json.dumps(reply, allow_nan=False, separators=(",", ":")).encode())
 

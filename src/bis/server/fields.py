@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from bis.tracking.refusals import invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from enum import Enum
     from typing import Any, NoReturn
 
@@ -27,6 +27,15 @@ class Fields:
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = values
+
+    def words(self, names: Iterable[str]) -> dict[str, str]:
+        """Those of the named fields that are a text or a number, as text."""
+        values = {name: self._values[name] for name in names if name in self._values}
+        return {
+            name: str(value)
+            for name, value in values.items()
+            if isinstance(value, (str, int)) and value != ""
+        }
 
     def text(self, name: str, default: str = "") -> str:
         """A text; ``default`` when it is absent or null."""
