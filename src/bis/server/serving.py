@@ -12,8 +12,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
+
+from bis.server.connections import BoundedProtocol
 
 if TYPE_CHECKING:
     import socket
@@ -29,7 +30,7 @@ _LAST_ROUNDS = (
 )
 
 
-class _QuietProtocol(HttpToolsProtocol):
+class _QuietProtocol(BoundedProtocol):
     """uvicorn's protocol without its logs, which would mix with the output of the run."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
