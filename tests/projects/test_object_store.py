@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bis.errors import ParameterError
+from bis.object_stores import _s3_config
 from bis.projects import download
-from bis.projects.object_store import _s3_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
