@@ -51,6 +51,8 @@ _MODULES = {
     "export": "capsule",
     "import": "capsule",
     "server": "server",
+    "ui": "server",
+    "tokens": "tokens",
     "gc": "gc",
     "env": "environments",
     "completion": "completion",

@@ -45,6 +45,8 @@ class Table:
                 self._open.append((method, path.split("/"), handler))
             else:
                 self._exact[method, path] = handler
+        self.paths = frozenset(path for _, path in self._exact)
+        """The paths that have no name in them: few, so that requests can be counted by them."""
 
     def find(self, method: str, path: str) -> tuple[Handler, tuple[str, ...]] | None:
         """The handler and the segments that ``*`` stood for; None when there is no such route."""

@@ -19,7 +19,7 @@ from bis.server.connections import BoundedProtocol
 if TYPE_CHECKING:
     import socket
 
-    from bis.server.app import App
+    from bis.server.asgi import Application
 
 _KEEP_ALIVE_S = (
     3600  # a script may compute for long between two metrics; a closed connection costs it a retry
@@ -45,8 +45,8 @@ _SILENT = logging.Logger("bis.server.protocol", logging.CRITICAL + 1)
 class Serving:
     """The event loop of one server; made in the thread that runs it."""
 
-    def __init__(self, app: App, listener: socket.socket) -> None:
-        self._listener = listener
+    def __init__(self, app: Application, listener: socket.socket, *, grace_s: float = _GRACE_S) -> None:
+        self._listener, self._grace_s = listener, grace_s
         self._state = ServerState()
         self._config = Config(
             app,
@@ -69,10 +69,15 @@ class Serving:
         finally:
             self._loop.close()
 
-    def stop(self) -> None:
-        """Ask the loop, from another thread, to finish what it has accepted and to end."""
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._state.connections)
+
+    def stop(self, *, after_s: float = 0.0) -> None:
+        """Ask the loop, from another thread, to finish what it has accepted and to end; ``after_s`` later."""
         try:
-            self._loop.call_soon_threadsafe(self._stop.set)
+            self._loop.call_soon_threadsafe(self._loop.call_later, after_s, self._stop.set)
         except RuntimeError:
             return  # it has ended by itself
 
@@ -93,7 +98,7 @@ class Serving:
         for connection in list(self._state.connections):
             connection.shutdown()
         if self._state.tasks:
-            await asyncio.wait(list(self._state.tasks), timeout=_GRACE_S)
+            await asyncio.wait(list(self._state.tasks), timeout=self._grace_s)
         for connection in list(self._state.connections):
             connection.shutdown()
         await asyncio.sleep(0)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from bis.tracking.model import FileInfo
     from bis.tracking.registry_model import ModelVersion
+    from bis.tracking.tokens import Tokens
 
 
 class SqliteStore(SqlExperiments, SqlRuns, SqlRunData, SqlLoggedModels, SqlRegistry):
@@ -39,6 +40,18 @@ class SqliteStore(SqlExperiments, SqlRuns, SqlRunData, SqlLoggedModels, SqlRegis
     def close(self) -> None:
         """Give the file back."""
         self._db.close()
+
+    @property
+    def tokens(self) -> Tokens:
+        """The tokens of those who may ask a server of this store."""
+        from bis.tracking.tokens import Tokens  # no run needs them
+
+        return Tokens(self._db)
+
+    def running_count(self) -> int:
+        """How many runs have not ended."""
+        count: int = self._db.row("SELECT COUNT(*) FROM runs WHERE status = 'RUNNING'")[0]
+        return count
 
     def artifact_path(self, run_id: str, path: str = "") -> Path:
         """Where an artifact of the run is, or would be, on this disk."""
