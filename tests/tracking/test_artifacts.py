@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from bis.errors import TrackingError
 from bis.tracking import RefusedError
-from bis.tracking.artifacts import ArtifactDirectory, checked_path, local_directory, upload_path
+from bis.tracking.artifact_store import checked_path
+from bis.tracking.artifacts import ArtifactDirectory, local_directory, upload_path
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_a_link_to_its_parent_has_an_end(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "loop").symlink_to(tmp_path)
     (tmp_path / "a" / "file").touch()
-    assert list(ArtifactDirectory(tmp_path).files()) == ["a/file"]
+    assert [file.path for file in ArtifactDirectory(tmp_path).files()] == ["a/file"]
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
@@ -145,7 +146,8 @@ def test_files_and_directories_are_deleted(tmp_path: Path) -> None:
     directory.write("d", b"x")
     directory.delete("a")
     directory.delete("d")
-    directory.delete("d")
+    with pytest.raises(RefusedError, match="No such artifact"):
+        directory.delete("d")
     assert directory.listing() == []
 
 

@@ -230,10 +230,11 @@ def _remove(directory: Path) -> None:
 
 def _files(store: Store, run: Run, notes: list[str]) -> tuple[dict[str, Content], Path | None]:
     """The artifacts of the run and of its models by name, and the directory they were downloaded to."""
+    from bis.tracking.artifacts import ArtifactDirectory
     from bis.tracking.sqlite import SqliteStore
 
     found: dict[str, Content] = {}
-    if isinstance(store, SqliteStore):
+    if isinstance(store, SqliteStore) and isinstance(store.artifacts, ArtifactDirectory):
         _add_local(store, run, found, notes)
         return found, None
     return _downloaded(store, run, notes)
@@ -245,15 +246,17 @@ def _add_local(store: SqliteStore, run: Run, found: dict[str, Content], notes: l
     roots = {"": run.info.artifact_uri, **_models(store, run, notes)}
     for prefix, uri in roots.items():
         try:
-            if prefix:
-                directory = store.served_directory(uri)
-            else:
-                directory = ArtifactDirectory(store.artifact_path(run.info.run_id))
+            directory = (
+                store.served_directory(uri)
+                if prefix
+                else ArtifactDirectory(store.artifact_path(run.info.run_id))
+            )
         except TrackingError as error:
             notes.append(error.message)
             continue
-        for name in directory.files():
-            found[prefix + name] = FileContent(directory.root / name)
+        if isinstance(directory, ArtifactDirectory):
+            for file in directory.files():
+                found[prefix + file.path] = FileContent(directory.root / file.path)
 
 
 def _downloaded(store: Store, run: Run, notes: list[str]) -> tuple[dict[str, Content], Path]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
@@ -80,7 +81,7 @@ class App:
         self._guard = Guard(token, hosts)
         self._encoder = Encoder()
         self._old_encoder = (
-            Encoder(store.artifacts.root.absolute().as_uri()) if shares_disk else self._encoder
+            Encoder(Path(store.artifacts.uri).absolute().as_uri()) if shares_disk else self._encoder
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -111,8 +112,8 @@ class App:
             return
         prefixed = PREFIX.fullmatch(path)
         rest = prefixed[1] if prefixed else ""
-        if rest.startswith(f"{artifacts.PROXY}/") and method in ("GET", "PUT", "DELETE"):
-            await self._file(method, rest[len(artifacts.PROXY) + 1 :], receive, send)
+        if rest.startswith(f"{artifacts.PROXY}/") and method in artifacts.METHODS:
+            await self._file(method, rest[len(artifacts.PROXY) + 1 :], headers, receive, send)
             return
         found = TABLE.find(method, rest)
         if found is None:
@@ -124,15 +125,17 @@ class App:
         reply = handler(Call(self._store, fields, self._encoder_for(headers), parts))
         await _reply(send, 200, json.dumps(reply, allow_nan=False, separators=(",", ":")).encode())
 
-    async def _file(self, method: str, path: str, receive: Receive, send: Send) -> None:
-        directory = self._store.artifacts
-        if method == "GET":
-            await artifacts.download(directory, path, send)
+    async def _file(
+        self, method: str, path: str, headers: Mapping[bytes, bytes], receive: Receive, send: Send
+    ) -> None:
+        store = self._store.artifacts
+        if method in ("GET", "HEAD"):
+            await artifacts.download(store, path, headers, send, head=method == "HEAD")
             return
         if method == "PUT":
-            await artifacts.upload(directory, path, receive)
+            await artifacts.upload(store, path, receive)
         else:
-            artifacts.delete(directory, path)
+            await artifacts.delete(store, path)
         await _reply(send, 200, b"{}")
 
     def _encoder_for(self, headers: Mapping[bytes, bytes]) -> Encoder:

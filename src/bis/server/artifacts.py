@@ -1,61 +1,122 @@
-"""Artifacts over HTTP: lists as JSON, files as streams that are never whole in memory."""
+"""Artifacts over HTTP: lists as JSON, files as streams that are never whole in memory.
+
+What reads or writes a disk or an object store does so in a thread: the event loop goes on serving others.
+"""
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING
+import asyncio
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, TypeVar
 
+from bis.server.byte_ranges import UnsatisfiableError, asked_range, is_known
 from bis.server.encoding import files
-from bis.tracking.refusals import absent
+from bis.tracking.artifact_store import CHUNK_BYTES, write_all
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from contextlib import AbstractContextManager
+
     from bis.server.asgi import Receive, Send
     from bis.server.encoding import Json
     from bis.server.routes import Call, Routes
-    from bis.tracking.artifacts import ArtifactDirectory
+    from bis.tracking.artifact_store import ArtifactStore, StoredFile
+
+T = TypeVar("T")
 
 PROXY = "mlflow-artifacts/artifacts"
 """The path under which clients read and write files by themselves."""
 
-_CHUNK_BYTES = 1 << 18
+METHODS = ("GET", "HEAD", "PUT", "DELETE")
+"""What can be done with a file."""
+
+_INERT = [
+    (b"content-type", b"application/octet-stream"),
+    (b"content-disposition", b"attachment"),
+    (b"content-security-policy", b"sandbox; default-src 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"accept-ranges", b"bytes"),
+]
+"""A browser saves the file, and never shows it or runs anything in it."""
 
 
 class ClientGoneError(Exception):
     """The client closed the connection before it had sent everything; nobody is there to read an answer."""
 
 
-async def upload(directory: ArtifactDirectory, path: str, receive: Receive) -> None:
+async def upload(store: ArtifactStore, path: str, receive: Receive) -> None:
     """Store the body of the request at ``path``; nothing of it stays when the client goes away."""
-    with directory.writing(path) as file:
-        more = True
+    async with _in_threads(store.writing(path)) as file:
+        parts, size, more = list[bytes](), 0, True
         while more:
             message = await receive()
             if message["type"] != "http.request":
                 raise ClientGoneError
-            file.write(message.get("body", b""))
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
             more = message.get("more_body", False)
+            if size >= CHUNK_BYTES or not more:
+                await asyncio.to_thread(write_all, parts, file)
+                parts, size = [], 0
 
 
-async def download(directory: ArtifactDirectory, path: str, send: Send) -> None:
-    """Send the file at ``path``, so that a browser would save it and never show it."""
-    with directory.file(path).open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        headers = [
-            (b"content-type", b"application/octet-stream"),
-            (b"content-length", str(size).encode()),
-            (b"content-disposition", b"attachment"),
-            (b"content-security-policy", b"sandbox; default-src 'none'"),
-            (b"x-content-type-options", b"nosniff"),
-        ]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        if size == 0:
+async def download(
+    store: ArtifactStore, path: str, headers: Mapping[bytes, bytes], send: Send, *, head: bool = False
+) -> None:
+    """Send the file at ``path``, or the range of it that is asked for; its headers alone with ``head``."""
+    async with _in_threads(store.open(path)) as file:
+        about = [*_INERT, (b"etag", file.etag.encode())]
+        if is_known(headers, file.etag):
+            await _send_head(send, 304, about)
             await send({"type": "http.response.body", "body": b""})
-        while size > 0:
-            chunk = file.read(min(size, _CHUNK_BYTES))
-            if not chunk:
-                raise OSError("the file became shorter while it was read")
-            size -= len(chunk)
-            await send({"type": "http.response.body", "body": chunk, "more_body": size > 0})
+            return
+        try:
+            asked = asked_range(headers, file.size_bytes, file.etag)
+        except UnsatisfiableError:
+            about.append((b"content-range", f"bytes */{file.size_bytes}".encode()))
+            await _send_head(send, 416, [*about, (b"content-length", b"0")])
+            await send({"type": "http.response.body", "body": b""})
+            return
+        start, end = asked or (0, file.size_bytes)
+        about.append((b"content-length", str(end - start).encode()))
+        if asked:
+            about.append((b"content-range", f"bytes {start}-{end - 1}/{file.size_bytes}".encode()))
+        await _send_head(send, 206 if asked else 200, about)
+        await _send_body(send, file, start, 0 if head else end - start)
+
+
+async def delete(store: ArtifactStore, path: str) -> None:
+    """Remove the file or directory at ``path``."""
+    await asyncio.to_thread(store.delete, path)
+
+
+async def _send_head(send: Send, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+
+
+async def _send_body(send: Send, file: StoredFile, start: int, length: int) -> None:
+    chunks = file.chunks(start, length)
+    while length > 0:
+        chunk = await asyncio.to_thread(next, chunks)
+        length -= len(chunk)
+        await send({"type": "http.response.body", "body": chunk, "more_body": length > 0})
+        if not length:
+            return
+    await send({"type": "http.response.body", "body": b""})
+
+
+@asynccontextmanager
+async def _in_threads(manager: AbstractContextManager[T]) -> AsyncIterator[T]:
+    """The context of a blocking store, entered and left outside of the event loop."""
+    value = await asyncio.to_thread(manager.__enter__)
+    try:
+        yield value
+    except BaseException:
+        if not await asyncio.to_thread(manager.__exit__, *sys.exc_info()):
+            raise
+    else:
+        await asyncio.to_thread(manager.__exit__, None, None, None)
 
 
 def _list(call: Call) -> Json:
@@ -69,14 +130,6 @@ def _list_proxied(call: Call) -> Json:
     """The entries of a directory below the artifact root; their paths are their names."""
     found = call.store.artifacts.listing(call.fields.text("path"))
     return {"files": [{**file, "path": file["path"].rpartition("/")[2]} for file in files(found)]}
-
-
-def delete(directory: ArtifactDirectory, path: str) -> Json:
-    """Remove the file or directory at ``path``."""
-    if not directory.resolve(path).exists():
-        raise absent(f"No such artifact: {path[:200]!r}")
-    directory.delete(path)
-    return {}
 
 
 ROUTES: Routes = {

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
-import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from bis.errors import TrackingError
+from bis.tracking.artifact_store import (
+    CHUNK_BYTES,
+    ArtifactStore,
+    checked_path,
+    told,
+    unknown_artifact,
+)
 from bis.tracking.model import FileInfo
-from bis.tracking.refusals import absent, invalid
+from bis.tracking.refusals import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,31 +25,46 @@ if TYPE_CHECKING:
 SCHEME = "mlflow-artifacts:"
 """What an address below a store's artifact root begins with."""
 
-_ANY_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:/")
 _PART_SUFFIX = ".bis-part"
-_CHUNK_BYTES = 1 << 20
 
 
-def checked_path(path: str) -> str:
-    """``path`` without its empty and ``.`` segments; refused when it could leave its root.
+class _OpenFile:
+    """A file of a directory; what is read stays of one version, also when another takes its place."""
 
-    It must have been decoded already, once: ``%2e%2e`` is the name of a file here.
-    """
-    if "\0" in path or "\\" in path or path.startswith("/") or _ANY_SCHEME.match(path):
-        raise invalid(f"Invalid path: {path[:200]!r}")
-    segments = [segment for segment in path.split("/") if segment not in ("", ".")]
-    if ".." in segments:
-        raise invalid(f"Invalid path: {path[:200]!r}")
-    return "/".join(segments)
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        status = os.fstat(file.fileno())
+        self.size_bytes = status.st_size
+        self.modified = status.st_mtime
+        self.etag = f'"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"'
+
+    def chunks(self, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        self._file.seek(start)
+        left = self.size_bytes - start if length is None else length
+        while left > 0:
+            chunk = self._file.read(min(left, CHUNK_BYTES))
+            if not chunk:
+                raise OSError("the file became shorter while it was read")
+            left -= len(chunk)
+            yield chunk
 
 
 @dataclass(frozen=True)
-class ArtifactDirectory:
+class ArtifactDirectory(ArtifactStore):
     """Files below ``root``, which is made with the first of them. No path leaves it, through links
     neither.
     """
 
     root: Path
+
+    @property
+    def uri(self) -> str:
+        """The path of the root."""
+        return str(self.root)
+
+    def below(self, path: str) -> ArtifactDirectory:
+        """The directory ``path`` of this one."""
+        return ArtifactDirectory(self.resolve(path))
 
     def resolve(self, path: str) -> Path:
         """Where ``path`` is, whether there is something or not; refused when that is not below the root."""
@@ -60,8 +81,14 @@ class ArtifactDirectory:
         """The existing file at ``path``."""
         found = self.resolve(path)
         if not found.is_file():
-            raise absent(f"No such artifact: {path[:200]!r}")
+            raise unknown_artifact(path)
         return found
+
+    @contextmanager
+    def open(self, path: str) -> Iterator[_OpenFile]:
+        """The existing file at ``path``, open for reading."""
+        with self.file(path).open("rb", buffering=0) as file:
+            yield _OpenFile(file)
 
     def listing(self, path: str = "") -> list[FileInfo]:
         """What lies in the directory ``path``, by name; empty for a file, as MLflow's clients expect."""
@@ -74,13 +101,14 @@ class ArtifactDirectory:
             )
         return [_information(entry, f"{prefix}/{entry.name}" if prefix else entry.name) for entry in kept]
 
-    def files(self, path: str = "") -> Iterator[str]:
-        """The paths of all files at or below ``path``."""
-        if self.resolve(path).is_file():
-            yield checked_path(path)
+    def files(self, path: str = "") -> Iterator[FileInfo]:
+        """All files at or below ``path``, each with its path below the root."""
+        found = self.resolve(path)
+        if found.is_file():
+            yield FileInfo(checked_path(path), is_dir=False, size_bytes=found.stat().st_size)
         for entry in self.listing(path):
             if not entry.is_dir:
-                yield entry.path
+                yield entry
             elif not (self.root / entry.path).is_symlink():  # a link to a parent would have no end
                 yield from self.files(entry.path)
 
@@ -93,7 +121,7 @@ class ArtifactDirectory:
         if target == Path(os.path.realpath(self.root)):
             raise invalid("An artifact needs a path")
         aside = target.with_name(f".{os.urandom(8).hex()}{_PART_SUFFIX}")
-        with _told(path):
+        with told(path):
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 with aside.open("xb") as file:
@@ -102,38 +130,22 @@ class ArtifactDirectory:
             finally:
                 aside.unlink(missing_ok=True)
 
-    def write(self, path: str, content: bytes) -> None:
-        """Write one file."""
-        with self.writing(path) as file:
-            file.write(content)
-
-    def add(self, local: Path, path: str) -> None:
-        """Copy the file, or the directory with all it holds, to ``path``."""
-        for file, name in local_files(local):
-            with self.writing(f"{path}/{name}".strip("/")) as target, file.open("rb") as source:
-                copy(source, target)
-
-    def copy_to(self, path: str, destination: Path) -> Path:
-        """Copy the file or directory at ``path`` below ``destination``; returns where it is now."""
-        names, target = list(self.files(path)), ArtifactDirectory(destination)
-        if not names and not self.resolve(path).is_dir():
-            raise absent(f"No such artifact: {path[:200]!r}")
-        for name in names:
-            with self.file(name).open("rb") as source, target.writing(name) as file:
-                copy(source, file)
-        return destination / path
-
     def delete(self, path: str) -> None:
-        """Remove the file or directory at ``path``; nothing there is no error."""
+        """Remove the file or directory at ``path``; refused as absent when there is none."""
         found = self.resolve(path)
         if found == Path(os.path.realpath(self.root)):
             raise invalid("An artifact needs a path")
+        if not found.exists():
+            raise unknown_artifact(path)
         if found.is_dir():
             import shutil  # only to delete a directory
 
             shutil.rmtree(found)
         else:
             found.unlink(missing_ok=True)
+
+    def _is_directory(self, path: str) -> bool:
+        return self.resolve(path).is_dir()
 
 
 def local_directory(uri: str) -> Path:
@@ -161,35 +173,7 @@ def upload_path(local: Path, path: str | None) -> str:
     return f"{directory}{'/' if directory else ''}{local.name}"
 
 
-def local_files(local: Path) -> list[tuple[Path, str]]:
-    """The files to upload for ``local``, each with its path below it ("" for a file itself)."""
-    if local.is_file():
-        return [(local, "")]
-    if not local.is_dir():
-        raise TrackingError(f"no such file or directory: {local}", hint="Check the path of the artifact.")
-    return [(file, file.relative_to(local).as_posix()) for file in sorted(local.rglob("*")) if file.is_file()]
-
-
-def copy(source: IO[bytes], target: IO[bytes]) -> None:
-    """Copy a stream without holding it in memory."""
-    while chunk := source.read(_CHUNK_BYTES):
-        target.write(chunk)
-
-
 def _information(entry: os.DirEntry[str], path: str) -> FileInfo:
     if entry.is_dir():
         return FileInfo(path, is_dir=True)
     return FileInfo(path, is_dir=False, size_bytes=entry.stat(follow_symlinks=entry.is_file()).st_size)
-
-
-@contextmanager
-def _told(path: str) -> Iterator[None]:
-    try:
-        yield
-    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        raise invalid(f"Invalid path: {path[:200]!r} is in the way of, or below, another artifact") from error
-    except OSError as error:
-        raise TrackingError(
-            f"cannot write the artifact {path[:200]!r}: {error.strerror}",
-            hint="Check that its disk has space and that its directory can be written.",
-        ) from error

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bis.errors import TrackingError
-from bis.tracking.artifacts import ArtifactDirectory, checked_path, local_directory, local_files
+from bis.tracking.artifact_store import checked_path, local_files
+from bis.tracking.artifacts import ArtifactDirectory, local_directory
 from bis.tracking.model import FileInfo
 
 if TYPE_CHECKING:

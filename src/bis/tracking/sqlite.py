@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bis.errors import TrackingError
-from bis.tracking.artifacts import (
-    SCHEME,
-    ArtifactDirectory,
-    checked_path,
-    local_directory,
-    upload_path,
-)
+from bis.tracking.artifact_store import ArtifactStore, checked_path, open_artifacts
+from bis.tracking.artifacts import SCHEME, ArtifactDirectory, upload_path
 from bis.tracking.database import Database
 from bis.tracking.experiments import SqlExperiments
 from bis.tracking.models import SqlLoggedModels
@@ -21,8 +17,6 @@ from bis.tracking.run_data import SqlRunData
 from bis.tracking.runs import SqlRuns
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bis.tracking.model import FileInfo
     from bis.tracking.registry_model import ModelVersion
     from bis.tracking.tokens import Tokens
@@ -31,10 +25,12 @@ if TYPE_CHECKING:
 class SqliteStore(SqlExperiments, SqlRuns, SqlRunData, SqlLoggedModels, SqlRegistry):
     """A store over a file; several processes may have it open at once."""
 
-    def __init__(self, file: Path, artifact_root: Path) -> None:
+    def __init__(self, file: Path, artifact_root: Path | ArtifactStore) -> None:
         self._db = Database(file)
         self._key_ids: dict[str, int] = {}
-        self.artifacts = ArtifactDirectory(artifact_root)
+        self.artifacts: ArtifactStore = (
+            ArtifactDirectory(artifact_root) if isinstance(artifact_root, Path) else artifact_root
+        )
         self.uri = f"sqlite:///{file}"
 
     def close(self) -> None:
@@ -55,14 +51,20 @@ class SqliteStore(SqlExperiments, SqlRuns, SqlRunData, SqlLoggedModels, SqlRegis
 
     def artifact_path(self, run_id: str, path: str = "") -> Path:
         """Where an artifact of the run is, or would be, on this disk."""
-        return self._directory(self.run(run_id).info.artifact_uri).resolve(path)
+        found = self._directory(self.run(run_id).info.artifact_uri)
+        if not isinstance(found, ArtifactDirectory):
+            raise TrackingError(f"the artifacts at {found.uri} are not on this disk")
+        return found.resolve(path)
 
     def artifact_location(self, run_id: str) -> str:
         """The address of the run's artifacts as others can use it: a ``file:`` URI, or where the
         experiment keeps them.
         """
         uri = self.run(run_id).info.artifact_uri
-        return self.artifact_path(run_id).as_uri() if uri.startswith(SCHEME) else uri
+        if not uri.startswith(SCHEME):
+            return uri
+        found = self._directory(uri)
+        return found.resolve("").as_uri() if isinstance(found, ArtifactDirectory) else found.uri
 
     def log_artifact(self, run_id: str, local: Path, path: str | None = None) -> None:
         """Copy a file into the directory ``path`` of the run's artifacts, or what a directory holds to
@@ -107,16 +109,14 @@ class SqliteStore(SqlExperiments, SqlRuns, SqlRunData, SqlLoggedModels, SqlRegis
             raise TrackingError(f"the registered model {name!r} has no version in {stage!r}")
         return max(versions, key=lambda version: version.version)
 
-    def _directory(self, uri: str) -> ArtifactDirectory:
-        """The directory that an artifact address names: below the root, or elsewhere on this disk when it
-        says so.
-        """
+    def _directory(self, uri: str) -> ArtifactStore:
+        """What an artifact address names: below the root, or elsewhere when it says so."""
         if uri.startswith(SCHEME):
-            return ArtifactDirectory(self.artifacts.resolve(uri[len(SCHEME) :].lstrip("/")))
-        return ArtifactDirectory(local_directory(uri))
+            return self.artifacts.below(uri[len(SCHEME) :].lstrip("/"))
+        return open_artifacts(uri)
 
-    def served_directory(self, uri: str) -> ArtifactDirectory:
-        """The directory of an artifact address below the root; a server reads no other, whatever a client
+    def served_directory(self, uri: str) -> ArtifactStore:
+        """What an artifact address below the root names; a server reads no other, whatever a client
         says.
         """
         if not uri.startswith(SCHEME):

@@ -202,7 +202,8 @@ def _record(store: Store, home: Home, capsule: OpenCapsule, checked: _Checked) -
 
 
 def _stage(capsule: OpenCapsule, checked: _Checked, directory: Path) -> None:
-    from bis.tracking.artifacts import ArtifactDirectory, copy
+    from bis.tracking.artifact_store import copy
+    from bis.tracking.artifacts import ArtifactDirectory
 
     target = ArtifactDirectory(directory)
     try:
