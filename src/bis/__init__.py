@@ -17,15 +17,15 @@ from bis._version import __version__
 if TYPE_CHECKING:
     from typing import Any
 
+    from bis.api import run
     from bis.backends.project_run import ProjectRun
-    from bis.runs import run
 
 __all__ = ["ProjectRun", "__version__", "run"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "run":
-        from bis.runs import run
+        from bis.api import run
 
         return run
     if name == "ProjectRun":

@@ -1,4 +1,4 @@
-"""``bis.run``: from a URI to a tracked result, in one call."""
+"""One run: from its options, or from a plan, to a backend that executes it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bis import environments
 from bis.backends import find_backend
 from bis.backends.project_run import ProjectRun
-from bis.errors import RunFailedError, UsageError
+from bis.errors import UsageError
 from bis.execution import Execution, Options, Placement, Streams, check_placement, read_env_file
 from bis.home import Home
 from bis.liveness import sweep
@@ -19,9 +19,12 @@ from bis.plans import Prepared, Request, chosen_level, chosen_seed, prepare, pre
 from bis.tracking import open_callers_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
+    from bis.backends.submitted import SubmittedRun
+    from bis.environments import Lock
     from bis.plans import Level, Plan
+    from bis.sources import Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +42,12 @@ class ExecutionOptions:
     timeout_s: float | None = None
     trace: Literal["audit", "full"] = "audit"
     """``full``: every program of the run is observed, and not its Pythons alone."""
+    parent_run_id: str | None = None
+    """The run that this one belongs to; None: the one that encloses the caller, if any does."""
+    repeats: str | None = None
+    """The id of the run that this one repeats."""
+    kill_after_s: float | None = None
+    """Between TERM and KILL, when the run is ended before its time; None: what is usual."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,80 +68,10 @@ class RunOptions(ExecutionOptions):
     keep_env: tuple[str, ...] = ()
     locked: bool = False
     """Take the packages of the project's own lock file, which has to be up to date."""
-
-
-def run(
-    uri: str,
-    entry_point: str = "main",
-    version: str | None = None,
-    parameters: Mapping[str, Any] | None = None,
-    docker_args: Mapping[str, Any] | None = None,
-    experiment_name: str | None = None,
-    experiment_id: str | None = None,
-    backend: str = "local",
-    backend_config: Mapping[str, Any] | str | None = None,
-    storage_dir: str | None = None,
-    synchronous: bool = True,
-    run_id: str | None = None,
-    run_name: str | None = None,
-    env_manager: str | None = None,
-    build_image: bool = False,
-    docker_auth: Mapping[str, str] | None = None,
-    *,
-    tags: Mapping[str, str] | None = None,
-    env_file: str | None = None,
-    timeout_s: float | None = None,
-    as_of: str | None = None,
-    upgrade: bool = False,
-    seed: int | None = None,
-    level: Level | None = None,
-    keep_env: Iterable[str] = (),
-    locked: bool = False,
-    notify: Callable[[str], None] | None = None,
-) -> ProjectRun:
-    """Run a project, from a folder or a Git URI to a tracked result.
-
-    Takes what ``mlflow.projects.run`` takes (positions included). ``timeout_s`` is in seconds; ``as_of`` is a date
-    or ``latest``, ``upgrade`` resolves anew, and ``locked`` wants the project's own lock, up to date. ``seed`` is 0
-    unless given, ``level`` is ``observe``, ``seed`` (the default) or ``strict``, and ``keep_env`` names variables that
-    decide the result, to be recorded with their values. ``notify`` is given one-line notes, which are dropped by
-    default. With ``synchronous=False`` the run goes on in a thread of this process, which waits for it before it exits.
-
-    Returns the run. Raises RunFailedError when a synchronous run did not finish well, and another BisError for
-    every mistake in the arguments, the project or its environment.
-    """
-    refuse_container_options(docker_args, build_image=build_image or docker_auth is not None)
-    read_backend_config(backend_config)
-    options = RunOptions(
-        uri=str(uri),
-        entry_point=entry_point,
-        version=version,
-        parameters={key: str(value) for key, value in (parameters or {}).items()},
-        experiment_name=experiment_name,
-        experiment_id=None if experiment_id is None else str(experiment_id),
-        backend=backend,
-        env_manager=env_manager,
-        storage_dir=storage_dir,
-        run_id=run_id,
-        run_name=run_name,
-        tags=tags or {},
-        env_file=env_file,
-        timeout_s=timeout_s,
-        as_of=as_of,
-        upgrade=upgrade,
-        seed=seed,
-        level=level,
-        keep_env=tuple(keep_env),
-        locked=locked,
-    )
-    submitted = start(options, notify=notify or (lambda _: None), synchronous=synchronous)
-    if synchronous and submitted.status != "FINISHED":
-        raise RunFailedError(
-            f"run {submitted.run_id} is {submitted.status}: its command ended with exit code"
-            f" {submitted.exit_code}",
-            hint=f"See its output with: bis logs {submitted.run_id[:8]}",
-        )
-    return submitted
+    source: Source | None = None
+    """The source, where it is known already: that of the enclosing run."""
+    lock: Lock | None = None
+    """The lock, where it is known already: that of the run which is repeated."""
 
 
 def start(
@@ -143,8 +82,9 @@ def start(
     streams: Streams | None = None,
     show_progress: bool = False,
     announce: Callable[[Prepared], None] = lambda _: None,
+    begun: Callable[[SubmittedRun], None] = lambda _: None,
 ) -> ProjectRun:
-    """As ``run``, for the command line: ``announce`` is called when all is ready, before the command starts."""
+    """Run an entry point: ``announce`` is called when all is ready, ``begun`` when the run has an id."""
     return _submit(
         lambda home: prepare_run(options, home=home, notify=notify),
         options,
@@ -153,6 +93,7 @@ def start(
         streams=streams,
         show_progress=show_progress,
         announce=announce,
+        begun=begun,
     )
 
 
@@ -204,6 +145,7 @@ def _submit(
     streams: Streams | None,
     show_progress: bool,
     announce: Callable[[Prepared], None],
+    begun: Callable[[SubmittedRun], None] = lambda _: None,
 ) -> ProjectRun:
     """Check where the run is to be recorded, prepare it, make its environment, and hand it to the backend."""
     home = Home.locate()
@@ -231,7 +173,7 @@ def _submit(
             options=execution_options,
             notify=notify,
         )
-        submitted = backend.submit(execution, synchronous=synchronous)
+        submitted = backend.submit(execution, synchronous=synchronous, begun=begun)
     except BaseException:
         prepared.source.close()
         raise
@@ -253,6 +195,8 @@ def prepare_run(options: RunOptions, *, home: Home, notify: Callable[[str], None
         level=chosen_level(options.level, os.environ),
         keep=options.keep_env,
         env_file=read_env_file(Path(options.env_file)) if options.env_file else {},
+        source=options.source,
+        lock=options.lock,
     )
     return prepare(request, home=home, notify=notify)
 
@@ -307,7 +251,7 @@ def _execution_options(options: ExecutionOptions, streams: Streams | None) -> Op
         run_id=options.run_id,
         run_name=options.run_name,
         tags=options.tags,
-        parent_run_id=_enclosing_run(),
+        parent_run_id=options.parent_run_id or _enclosing_run(),
         backend=options.backend,
     )
     storage = options.storage_dir or os.environ.get("MLFLOW_TMP_DIR")
@@ -318,6 +262,8 @@ def _execution_options(options: ExecutionOptions, streams: Streams | None) -> Op
         streams=streams or Streams.of_process(),
         storage=Path(storage) if storage else None,
         trace=options.trace,
+        repeats=options.repeats,
+        **({} if options.kill_after_s is None else {"kill_after_s": options.kill_after_s}),
     )
 
 

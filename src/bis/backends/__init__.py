@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from bis.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from bis.backends.submitted import SubmittedRun
     from bis.execution import Execution
@@ -20,8 +20,10 @@ BACKENDS: Mapping[str, str] = {"local": "bis.backends.local"}
 class Backend(Protocol):
     """What a backend's module has."""
 
-    def submit(self, execution: Execution, *, synchronous: bool) -> SubmittedRun:
-        """Start the execution; when synchronous, return after its end."""
+    def submit(
+        self, execution: Execution, *, synchronous: bool, begun: Callable[[SubmittedRun], None]
+    ) -> SubmittedRun:
+        """Start the execution, tell ``begun`` of it, and when synchronous, return after its end."""
         ...
 
 

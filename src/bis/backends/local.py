@@ -6,6 +6,8 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bis.execution import Execution, Outcome
 
 
@@ -49,8 +51,9 @@ class LocalRun:
 
     def cancel(self) -> None:
         """End the run, its whole process group, and wait for that."""
-        if self._thread is not None and self._thread.is_alive():
+        if self._error is None and self._outcome is None:
             self._execution.cancel()
+        if self._thread is not None:
             self._thread.join()
 
     def _carry_on(self) -> None:
@@ -60,9 +63,12 @@ class LocalRun:
             self._error = error
 
 
-def submit(execution: Execution, *, synchronous: bool) -> LocalRun:
+def submit(
+    execution: Execution, *, synchronous: bool, begun: Callable[[LocalRun], None] = lambda _: None
+) -> LocalRun:
     """Begin the run and execute it, in this thread or in one of its own."""
     run = LocalRun(execution, execution.begin())
+    begun(run)
     if synchronous:
         run.run_here()
     else:

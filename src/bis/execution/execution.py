@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from bis.errors import BisError, ExecutionError
+from bis.execution import enclosing
 from bis.execution.folders import FoundFolders
 from bis.execution.interruption import Interruption
 from bis.execution.output import Streams
 from bis.execution.record import Record
-from bis.execution.supervision import Ending, supervise
+from bis.execution.supervision import KILL_AFTER_S, Ending, supervise
 from bis.execution.tracked import Placement, TrackedRun, is_remote
-from bis.execution.variables import command_variables, loopback_variables, remote_variables
+from bis.execution.variables import PROBE, command_variables, loopback_variables, remote_variables
 from bis.liveness import REPORT_MARK, Owner, RunningDirectory
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ class Options:
     """Where path parameters are downloaded to (``--storage-dir``); default: the running directory."""
     trace: Literal["audit", "full"] = "audit"
     """Who looks at the run: the probe in each Python process, or also an observer that sees every program."""
+    kill_after_s: float = KILL_AFTER_S
+    """Between TERM and KILL, when the run is ended before its time."""
+    repeats: str | None = None
+    """The id of the run that this one repeats."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +190,7 @@ class Execution:
                 fix_addresses=strict,
                 words_before=() if tracer is None else tracer.words,
                 descriptors=() if tracer is None else (tracer.descriptor,),
+                kill_after_s=self._options.kill_after_s,
             )
         finally:
             if tracer is not None:
@@ -236,7 +242,7 @@ class Execution:
             tracking = loopback_variables(
                 caller, url=server.url, token=server.token, run_id=run_id, experiment_id=experiment_id
             )
-        return command_variables(
+        variables = command_variables(
             os.environ,
             self._prepared.plan,
             self._environment,
@@ -244,6 +250,28 @@ class Execution:
             tracking=tracking,
             report=self._report(),
         )
+        return {**variables, enclosing.VARIABLE: str(self._tell_nested(variables))}
+
+    def _tell_nested(self, variables: Mapping[str, str]) -> Path:
+        """Write down what the runs that the command starts have to know of this one; returns the file."""
+        put, before = enclosing.changed_variables(os.environ, variables, self._options.variables)
+        file = self._running.path / enclosing.FILE
+        enclosing.Enclosing(
+            run_id=self._tracked.run_id,
+            home=str(self._home.root),
+            command=enclosing.boot_command(),
+            put=put,
+            before=before,
+            of_environment=enclosing.environment_names(self._environment, os.environ),
+            folders=(str(PROBE), *map(str, self._environment.import_paths)),
+            manager=self._prepared.lock.manager,
+            trace=self._options.trace,
+            kill_after_s=self._options.kill_after_s,
+            repeats=self._options.repeats,
+            root=str(self._prepared.source.root),
+            source=enclosing.source_document(self._prepared.source),
+        ).write(file)
+        return file
 
     def _report(self) -> Path:
         """The directory that the probe writes what it sees into."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bis.execution.interruption import Interruption
 
 KILL_AFTER_S = 5.0
-"""Between TERM and KILL."""
+"""Between TERM and KILL; a run inside another has less, so that it can say how it ended before that one kills it."""
 _LINGER_S = 0.25
 """How long output may still come from a process that outlives the command's shell, before the group is ended."""
 
@@ -51,6 +51,7 @@ def supervise(
     fix_addresses: bool = False,
     words_before: Sequence[str] = (),
     descriptors: Sequence[int] = (),
+    kill_after_s: float = KILL_AFTER_S,
 ) -> Ending:
     """Run ``command`` with bash until its group has ended; show and keep what it writes.
 
@@ -75,7 +76,12 @@ def supervise(
         for channel in channels:
             channel.started()
         loop = _Loop(
-            group, channels, interruption, None if timeout_s is None else started + timeout_s, on_stop
+            group,
+            channels,
+            interruption,
+            None if timeout_s is None else started + timeout_s,
+            on_stop,
+            kill_after_s,
         )
         try:
             on_start()
@@ -105,12 +111,14 @@ class _Loop:
         interruption: Interruption,
         deadline: float | None,
         on_stop: Callable[[str], None],
+        kill_after_s: float,
     ) -> None:
         self._group = group
         self._channels = channels
         self._interruption = interruption
         self._deadline = deadline
         self._on_stop = on_stop
+        self._kill_after_s = kill_after_s
         self._kill_at: float | None = None
         self._linger_until: float | None = None
         self._killed = False
@@ -190,7 +198,7 @@ class _Loop:
 
     def _terminate(self) -> None:
         self._group.signal(signal.SIGTERM)
-        self._kill_at = time.monotonic() + KILL_AFTER_S
+        self._kill_at = time.monotonic() + self._kill_after_s
 
     def _kill(self) -> None:
         self._group.signal(signal.SIGKILL)

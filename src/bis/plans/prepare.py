@@ -47,6 +47,10 @@ class Request:
     """Names of further variables of the caller that decide the result (``--keep-env``)."""
     env_file: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The variables of ``--env-file``."""
+    source: Source | None = None
+    """The source that ``uri`` names, where it is known already."""
+    lock: Lock | None = None
+    """The lock to take, whatever the files declare."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ def prepare(request: Request, *, home: Home, notify: Callable[[str], None]) -> P
 
     Raises a BisError for every mistake in the URI, the project, the parameters or the environment.
     """
-    source = sources.fetch(request.uri, request.version, home=home, notify=notify)
+    source = request.source or sources.fetch(request.uri, request.version, home=home, notify=notify)
     try:
         return _prepare(source, request, home=home, notify=notify)
     except BaseException:
@@ -86,15 +90,7 @@ def _prepare(source: Source, request: Request, *, home: Home, notify: Callable[[
     binding = project.entry_point(request.entry_point).bind(request.parameters, cwd=Path.cwd())
     for warning in binding.warnings:
         notify(warning)
-    spec = detect_environment(project, request.env_manager)
-    lock = environments.lock(
-        spec,
-        as_of=request.as_of or as_of_source(source),
-        home=home,
-        notify=notify,
-        upgrade=request.upgrade,
-        locked=request.locked,
-    )
+    lock = request.lock or _lock(project, source, request, home=home, notify=notify)
     variables, absent = decided_variables(request, os.environ)
     plan = Plan(
         source=PlannedSource(
@@ -119,6 +115,19 @@ def _prepare(source: Source, request: Request, *, home: Home, notify: Callable[[
         secrets=tuple(sorted(name for name in request.env_file if name not in variables)),
     )
     return Prepared(plan, source, project.name, binding.downloads)
+
+
+def _lock(
+    project: Project, source: Source, request: Request, *, home: Home, notify: Callable[[str], None]
+) -> Lock:
+    return environments.lock(
+        detect_environment(project, request.env_manager),
+        as_of=request.as_of or as_of_source(source),
+        home=home,
+        notify=notify,
+        upgrade=request.upgrade,
+        locked=request.locked,
+    )
 
 
 def decided_variables(request: Request, environ: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:

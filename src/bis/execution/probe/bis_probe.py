@@ -8,6 +8,7 @@ from __future__ import annotations
 import bis_kernels
 import bis_lineage
 import bis_mlflow
+import bis_nested
 import bis_seed
 import bis_threads
 import bis_watch
@@ -21,3 +22,4 @@ def install() -> None:
     bis_kernels.install()
     bis_watch.install()
     bis_mlflow.install()
+    bis_nested.install()

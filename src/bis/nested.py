@@ -1,0 +1,243 @@
+"""A run that a script starts inside a run of bis: the other side of ``probe/bis_nested.py``.
+
+The script's process starts this one with two descriptors. On the first it sends the request, one line of JSON, and
+later perhaps the word ``cancel``; its end means that the script is gone, and ends the run. On the second it is
+told, a line of JSON each, which run has begun, and how it ended or what was wrong.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bis.errors import BisError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from bis.backends.project_run import ProjectRun
+    from bis.backends.submitted import SubmittedRun
+    from bis.execution.enclosing import Enclosing
+    from bis.runs import RunOptions
+    from bis.tracking import Store
+
+_SHORTEST_KILL_AFTER_S = 0.5
+_EARLIER_S = 1.5
+"""How much earlier than its parent a nested run kills what ignores TERM, so that it can still say how it ended."""
+
+
+def main() -> None:
+    """The process of one nested run; the descriptors are the last two words of the command line."""
+    from bis.cli.style import notifier
+
+    requests, replies = int(sys.argv[-2]), int(sys.argv[-1])
+    os.set_inheritable(requests, False)
+    os.set_inheritable(replies, False)
+    caller = _Caller(requests, replies)
+    status = 1
+    try:
+        status = _serve(caller, notifier())
+    except BisError as error:
+        caller.tell(error=str(error), kind=type(error).__name__)
+    except KeyboardInterrupt:
+        caller.tell(error="the run was interrupted", kind="KeyboardInterrupt")
+    except Exception as error:  # noqa: BLE001 (the script is told, as it would see it from a call)
+        caller.tell(error=f"{type(error).__name__}: {error}", kind=type(error).__name__)
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)
+
+
+class _Caller:
+    """The script that asked for the run."""
+
+    def __init__(self, requests: int, replies: int) -> None:
+        self._requests = os.fdopen(requests, "rb", buffering=0)
+        self._replies = replies
+        self._run: SubmittedRun | None = None
+        self._is_cancelled = False
+        self._lock = threading.Lock()
+
+    def request(self) -> dict[str, Any]:
+        """What is asked for."""
+        read: dict[str, Any] = json.loads(self._requests.readline())
+        return read
+
+    def tell(self, **words: Any) -> None:
+        """Say one thing; a script that is gone hears nothing."""
+        with contextlib.suppress(OSError):
+            os.write(self._replies, json.dumps(words).encode() + b"\n")
+
+    def begun(self, run: SubmittedRun) -> None:
+        """Say that the run exists, and end it when the script asks for that, or is gone."""
+        self.tell(run_id=run.run_id)
+        with self._lock:
+            self._run = run
+        if self._is_cancelled:
+            run.cancel()
+
+    def listen(self) -> None:
+        """Wait for the script to say ``cancel`` or to end."""
+        threading.Thread(target=self._listen, daemon=True, name="bis-caller").start()
+
+    def _listen(self) -> None:
+        with contextlib.suppress(OSError):
+            self._requests.readline()  # "cancel", or the end of the script
+        with self._lock:
+            self._is_cancelled, run = True, self._run
+        if run is not None:
+            with contextlib.suppress(BisError):
+                run.cancel()
+
+
+def _serve(caller: _Caller, notify: Callable[[str], None]) -> int:
+    from bis.execution.enclosing import enclosing_run
+    from bis.home import Home
+    from bis.tracking import open_callers_store
+
+    request = caller.request()
+    caller.listen()
+    enclosing = enclosing_run(os.environ)
+    if enclosing is None:
+        raise UsageError(
+            "the run that encloses this one cannot be found", hint="A nested run needs its file."
+        )
+    manager = request["env_manager"] or ("local" if enclosing.manager == "local" else None)
+    enclosing.restore(os.environ, keep_environment=manager == "local")
+    home = Home.locate()
+    store = open_callers_store(home, notify=notify)
+    options = _options({**request, "env_manager": manager}, enclosing, store, notify)
+    finished = _run(options, caller, notify)
+    caller.tell(**_result(finished))
+    return 0 if finished.status == "FINISHED" else 1
+
+
+def _run(options: RunOptions, caller: _Caller, notify: Callable[[str], None]) -> ProjectRun:
+    from bis.cli.style import duration
+    from bis.runs import start
+
+    shown = " ".join(f"{key}={value}" for key, value in list(options.parameters.items())[:8])
+
+    def begun(run: SubmittedRun) -> None:
+        caller.begun(run)
+        notify(f"run {run.run_id[:8]}: {options.entry_point} {shown}".rstrip())
+
+    finished = start(options, notify=notify, begun=begun)
+    taken = duration(finished.result.record.duration_s)
+    notify(f"run {finished.run_id[:8]}: {options.entry_point} {finished.status} in {taken}")
+    return finished
+
+
+def _options(
+    request: Mapping[str, Any], enclosing: Enclosing, store: Store, notify: Callable[[str], None]
+) -> RunOptions:
+    """The request as options of a run; raises a BisError for what cannot be taken."""
+    from bis.plans import read_level
+    from bis.runs import RunOptions, read_backend_config, refuse_container_options
+    from bis.tracking import tags
+
+    refuse_container_options(
+        request["docker_args"], build_image=bool(request["build_image"] or request["docker_auth"])
+    )
+    read_backend_config(request["backend_config"])
+    level = request["level"]
+    options = RunOptions(
+        uri=request["uri"],
+        entry_point=request["entry_point"] or "main",
+        version=request["version"],
+        parameters=request["parameters"] or {},
+        experiment_name=request["experiment_name"],
+        experiment_id=request["experiment_id"],
+        backend="local" if request["backend"] in (None, "bis") else request["backend"],
+        env_manager=request["env_manager"],
+        storage_dir=request["storage_dir"],
+        run_id=request["run_id"],
+        run_name=request["run_name"],
+        tags={**(request["tags"] or {}), tags.CALL: request["call"]},
+        env_file=request["env_file"],
+        timeout_s=request["timeout_s"],
+        as_of=request["as_of"],
+        upgrade=bool(request["upgrade"]),
+        seed=request["seed"],
+        level=None if level is None else read_level(level),
+        keep_env=tuple(request["keep_env"] or ()),
+        locked=bool(request["locked"]),
+        trace="full" if enclosing.trace == "full" else "audit",
+        parent_run_id=request["parent_run_id"] or enclosing.run_id,
+        kill_after_s=max(_SHORTEST_KILL_AFTER_S, enclosing.kill_after_s - _EARLIER_S),
+    )
+    return _as_before(_in_the_same_tree(options, enclosing), request["call"], enclosing, store, notify)
+
+
+def _in_the_same_tree(options: RunOptions, enclosing: Enclosing) -> RunOptions:
+    """A project in the tree of the enclosing run has its snapshot: what siblings wrote meanwhile is no source."""
+    from bis.sources.locations import LocalPath, parse
+
+    location = parse(options.uri, options.version)
+    if not isinstance(location, LocalPath) or location.version or location.as_repository:
+        return options
+    directory = Path(location.path, location.subdirectory)
+    source = enclosing.source_of(directory) if directory.is_dir() else None
+    if source is None or not _is_in_snapshot(source.subdirectory, enclosing, options):
+        return options
+    return replace(options, source=source)
+
+
+def _is_in_snapshot(subdirectory: str, enclosing: Enclosing, options: RunOptions) -> bool:
+    """Whether the snapshot has the project: a folder that Git ignores, or another repository, is not in it."""
+    if subdirectory == enclosing.source["subdirectory"]:
+        return True
+    from bis.home import Home
+    from bis.sources import in_tree
+
+    place = f"{subdirectory}/" if subdirectory else ""
+    names = {f"{place}{name}" for name in ("MLproject", "mlproject", options.entry_point)}
+    return bool(in_tree(enclosing.source["tree"], names, Home.locate()))
+
+
+def _as_before(
+    options: RunOptions,
+    call: str,
+    enclosing: Enclosing,
+    store: Store,
+    notify: Callable[[str], None],
+) -> RunOptions:
+    """In a run that repeats another: with the commit and the lock that the child of that one had at this call."""
+    if enclosing.repeats is None:
+        return options
+    from bis.plans import Plan
+    from bis.tracking.families import artifact_text, children
+    from bis.tracking.tags import CALL
+
+    for child in children(store, enclosing.repeats):
+        if child.tags.get(CALL) != call:
+            continue
+        text = artifact_text(store, child.info.run_id, "bis/plan.json")
+        if text is None:
+            return options
+        plan = Plan.from_json(text)
+        version = plan.source.commit if options.source is None and options.version else options.version
+        same = options.env_manager in (None, plan.environment.manager)
+        return replace(options, version=version, lock=plan.environment if same else None)
+    notify(f"the run that is repeated made no call {call}: this one has nothing to go by")
+    return options
+
+
+def _result(finished: ProjectRun) -> dict[str, Any]:
+    return {
+        "status": finished.status,
+        "exit_code": finished.exit_code,
+        "metrics": finished.metrics,
+        "parameters": finished.parameters,
+        "artifact_uri": finished.artifact_uri,
+    }
+
+
+__all__ = ["main"]
