@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from bis.server.loopback import LoopbackServer
+
+class Server(Protocol):
+    """Where to connect to, and the token."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def token(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Reply:
 class Wire:
     """One connection to a server."""
 
-    def __init__(self, server: LoopbackServer) -> None:
+    def __init__(self, server: Server) -> None:
         self._host, self._token = server.url.removeprefix("http://"), server.token
         name, _, port = self._host.partition(":")
         self.socket = socket.create_connection((name, int(port)), timeout=10)
@@ -49,7 +55,7 @@ class Wire:
         content = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         standard: dict[str, str | None] = {
             "Host": self._host,
-            "Authorization": f"Bearer {self._token}",
+            "Authorization": f"Bearer {self._token}" if self._token else None,
             "Content-Type": None if body is None else "application/json",
             "Content-Length": str(len(content)) if content or method in ("POST", "PUT") else None,
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 
@@ -382,6 +383,17 @@ def test_no_request_leaves_the_root(wire: Wire, tmp_path: Path, path: str) -> No
 def test_what_was_decoded_once_is_a_name(wire: Wire, tmp_path: Path) -> None:
     assert wire.ask("PUT", f"{PROXY}/%252e%252e", b"x").status == 200
     assert [path.name for path in (tmp_path / "artifacts").iterdir()] == ["%2e%2e"]
+
+
+def test_a_name_that_mlflows_clients_have_decoded_is_found_by_the_list(wire: Wire, tmp_path: Path) -> None:
+    named = "steps%1795%e8.png"  # as mlflow.log_image makes them
+    assert wire.ask("PUT", f"{PROXY}/0/{quote(named)}", b"x").status == 200
+    decoded = quote("steps\x1795\ufffd.png")
+    assert wire.ask("GET", f"{PROXY}/0/{decoded}").status == 404
+    agent = "mlflow-python-client/2.17.2"
+    assert wire.ask("GET", f"{PROXY}/0/{decoded}", User_Agent=agent).body == b"x"
+    assert wire.ask("PUT", f"{PROXY}/0/%252e%252e", b"x").status == 200
+    assert wire.ask("GET", f"{PROXY}/0/..", User_Agent=agent).status in (400, 404)
 
 
 def test_an_experiment_elsewhere_is_not_read_by_the_server(wire: Wire, tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""MLflow's own clients, unmodified, of each generation, against the server of a run."""
+"""MLflow's own clients, unmodified, of each generation, against the server of a run, and against
+``bis server``.
+"""
 
 from __future__ import annotations
 
@@ -13,42 +15,52 @@ import pytest
 from bis.tracking import RunStatus
 from bis.tracking.sqlite import SqliteStore
 from mlflow_clients import LATEST, client_python
+from served import serving
 
 if TYPE_CHECKING:
     from bis.server.loopback import LoopbackServer
+    from bis_command import Bis
+    from raw_http import Server
 
 pytestmark = pytest.mark.slow
 SCRIPTS = Path(__file__).with_name("clients")
 
 
-def _run(script: str, version: str, server: LoopbackServer, directory: Path) -> Any:
+GENERATIONS = ("1.30.1", "2.17.2", "2.22.1", LATEST)
+
+
+def _run(script: str, version: str, server: Server, directory: Path, *, boosting: bool = False) -> Any:
     """Run a script with that MLflow; what it printed last, as JSON."""
+    python = client_python(version, boosting=boosting)
     variables = {
         **{name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")},
+        "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",  # projects call python
         "MLFLOW_TRACKING_URI": server.url,
-        "MLFLOW_TRACKING_TOKEN": server.token,
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # a retry is a defect of the server here
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "GIT_PYTHON_REFRESH": "quiet",
         "PYTHONIOENCODING": "utf-8",
+        **({"MLFLOW_TRACKING_TOKEN": server.token} if server.token else {}),
     }
     done = subprocess.run(
-        [client_python(version), SCRIPTS / f"{script}.py"],
+        [python, SCRIPTS / f"{script}.py"],
         env=variables,
         cwd=directory,
         capture_output=True,
         encoding="utf-8",
         check=False,
     )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    assert done.returncode == 0, f"{done.stdout[-1000:]}{done.stderr[-4000:]}"
+    seen = json.loads(done.stdout.splitlines()[-1])
+    assert seen["version"] == version
+    return seen
 
 
-@pytest.mark.parametrize("version", ["1.20.2", "1.30.1", "2.17.2", LATEST])
+@pytest.mark.parametrize("version", ["1.20.2", *GENERATIONS])
 def test_the_fluent_interface(version: str, server: LoopbackServer, tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
     seen = _run("fluent", version, server, work)
-    assert seen["version"] == version
     assert seen["figure"] in (True, None)
     assert seen["artifact_uri"].startswith("file:///" if version == "1.20.2" else "mlflow-artifacts:/1/")
     assert list(work.iterdir()) == []  # no ./mlruns beside the script
@@ -59,8 +71,25 @@ def test_the_fluent_interface(version: str, server: LoopbackServer, tmp_path: Pa
     store.close()
 
 
+@pytest.mark.parametrize("version", GENERATIONS)
+def test_every_function_of_the_client(version: str, bis: Bis, tmp_path: Path) -> None:
+    with serving(bis) as served:
+        _run("client", version, served, tmp_path)
+
+
+@pytest.mark.parametrize("version", GENERATIONS)
+def test_the_registry(version: str, bis: Bis, tmp_path: Path) -> None:
+    with serving(bis) as served:
+        _run("registry", version, served, tmp_path)
+
+
+@pytest.mark.parametrize("version", GENERATIONS)
+def test_autologging_of_three_libraries(version: str, bis: Bis, tmp_path: Path) -> None:
+    with serving(bis) as served:
+        _run("boosting", version, served, tmp_path, boosting=True)
+
+
 @pytest.mark.parametrize("version", ["2.17.2", LATEST])
 def test_models_and_autologging_of_scikit_learn(version: str, server: LoopbackServer, tmp_path: Path) -> None:
     seen = _run("sklearn_models", version, server, tmp_path)
-    assert seen["version"] == version
     assert seen["artifacts"] >= 3

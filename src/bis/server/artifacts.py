@@ -9,10 +9,12 @@ import asyncio
 import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import unquote
 
 from bis.server.byte_ranges import UnsatisfiableError, asked_range, is_known
 from bis.server.encoding import files
 from bis.tracking.artifact_store import CHUNK_BYTES, write_all
+from bis.tracking.refusals import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -65,6 +67,45 @@ async def download(
     store: ArtifactStore, path: str, headers: Mapping[bytes, bytes], send: Send, *, head: bool = False
 ) -> None:
     """Send the file at ``path``, or the range of it that is asked for; its headers alone with ``head``."""
+    try:
+        await _download(store, path, headers, send, head=head)
+    except RefusedError as error:
+        if error.code != "RESOURCE_DOES_NOT_EXIST" or not _decodes_names(headers):
+            raise
+        meant = await asyncio.to_thread(_meant, store, path)
+        if meant is None:
+            raise
+        await _download(store, meant, headers, send, head=head)
+
+
+def _decodes_names(headers: Mapping[bytes, bytes]) -> bool:
+    return headers.get(b"user-agent", b"").startswith(b"mlflow-python-client/")
+
+
+def _meant(store: ArtifactStore, path: str) -> str | None:
+    """The file that MLflow's clients ask for as ``path``: they decode the names of a list, to the end.
+
+    So ``steps%1.png`` of ``mlflow.log_image`` is asked for by another name. Only a name that the list has is
+    given back, never one that was decoded here.
+    """
+    directory, _, name = path.rpartition("/")
+    same = [
+        file.path
+        for file in store.listing(directory)
+        if "%" in file.path and _decoded(file.path.rpartition("/")[2]) == name
+    ]
+    return same[0] if len(same) == 1 else None
+
+
+def _decoded(name: str) -> str:
+    while (once := unquote(name)) != name:
+        name = once
+    return name
+
+
+async def _download(
+    store: ArtifactStore, path: str, headers: Mapping[bytes, bytes], send: Send, *, head: bool
+) -> None:
     async with _in_threads(store.open(path)) as file:
         about = [*_INERT, (b"etag", file.etag.encode())]
         if is_known(headers, file.etag):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bis.server.encoding import model_version, page, registered_model
 from bis.server.experiments import tags_of
+from bis.server.model_sources import origin_of
 from bis.tracking.refusals import invalid
 
 if TYPE_CHECKING:
@@ -96,12 +97,13 @@ def _latest(call: Call) -> Json:
 
 def _create_version(call: Call) -> Json:
     fields = call.fields
+    origin = origin_of(call.store, fields.required("source"), fields.text("run_id"), fields.text("model_id"))
     version = call.store.create_model_version(
         _name(call),
-        fields.required("source"),
-        run_id=fields.text("run_id"),
+        origin.source,
+        run_id=origin.run_id,
         run_link=fields.text("run_link"),
-        model_id=fields.text("model_id"),
+        model_id=origin.model_id,
         description=fields.text("description"),
         tags=tags_of(fields),
     )
