@@ -5,6 +5,7 @@ Standard library only, Python 3.7 to 3.14, no import of the rest of bis, nothing
 
 from __future__ import annotations
 
+import bis_client_finder
 import bis_kernels
 import bis_lineage
 import bis_mlflow
@@ -22,4 +23,5 @@ def install() -> None:
     bis_kernels.install()
     bis_watch.install()
     bis_mlflow.install()
+    bis_client_finder.install()
     bis_nested.install()
