@@ -55,6 +55,7 @@ class Serving:
             lifespan="off",
             log_config=None,
             access_log=False,
+            proxy_headers=False,  # it would believe any local process that names another address
             timeout_keep_alive=_KEEP_ALIVE_S,
             interface="asgi3",
         )
