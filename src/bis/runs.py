@@ -12,7 +12,16 @@ from bis import environments
 from bis.backends import find_backend
 from bis.backends.project_run import ProjectRun
 from bis.errors import UsageError
-from bis.execution import Execution, Options, Placement, Streams, check_placement, read_env_file
+from bis.execution import (
+    Execution,
+    Options,
+    Outcome,
+    Placement,
+    Record,
+    Streams,
+    check_placement,
+    read_env_file,
+)
 from bis.home import Home
 from bis.liveness import sweep
 from bis.plans import Prepared, Request, chosen_level, chosen_seed, prepare, prepare_again
@@ -24,7 +33,9 @@ if TYPE_CHECKING:
     from bis.backends.submitted import SubmittedRun
     from bis.environments import Lock
     from bis.plans import Level, Plan
+    from bis.reuse import Policy
     from bis.sources import Source
+    from bis.tracking import Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +51,13 @@ class ExecutionOptions:
     tags: Mapping[str, str] = field(default_factory=dict)
     env_file: str | None = None
     timeout_s: float | None = None
-    trace: Literal["audit", "full"] = "audit"
-    """``full``: every program of the run is observed, and not its Pythons alone."""
+    trace: Literal["audit", "full"] | None = None
+    """``full``: every program of the run is observed, and not its Pythons alone. None: ``full`` where ``reuse`` is
+    asked for, which needs to know all that a run has read."""
+    reuse: Policy | None = None
+    """Whether a finished run is taken in the place of a new one; None: what the entry point says."""
+    system_metrics_s: float | None = None
+    """Log how busy the machine is, each so many seconds; None: not at all."""
     parent_run_id: str | None = None
     """The run that this one belongs to; None: the one that encloses the caller, if any does."""
     repeats: str | None = None
@@ -156,6 +172,11 @@ def _submit(
     store = open_callers_store(home, notify=notify)
     check_placement(store, execution_options.placement)
     prepared = prepare_here(home)
+    policy = options.reuse or ("yes" if prepared.reuse else "no")
+    taken = _taken(prepared, store, home, policy, options)
+    if taken is not None:
+        begun(taken.submitted)
+        return taken
     try:
         environment = environments.realize(
             prepared.lock,
@@ -170,7 +191,7 @@ def _submit(
             environment,
             store=store,
             home=home,
-            options=execution_options,
+            options=_with_trace(execution_options, options.trace, policy),
             notify=notify,
         )
         submitted = backend.submit(execution, synchronous=synchronous, begun=begun)
@@ -178,6 +199,26 @@ def _submit(
         prepared.source.close()
         raise
     return ProjectRun(submitted, prepared, environment, store)
+
+
+def _taken(
+    prepared: Prepared, store: Store, home: Home, policy: Policy, options: ExecutionOptions
+) -> ProjectRun | None:
+    """The finished run in the place of the one that was prepared, if there is one to take."""
+    if policy == "no" or options.run_id is not None:
+        return None
+    from bis.reuse import TakenRun, find
+
+    decision = find(prepared, store, home, policy)
+    if decision.run is None:
+        return None
+    prepared.source.close()
+    outcome = Outcome(Record.from_dict(decision.record), decision.run)
+    return ProjectRun(TakenRun(outcome), prepared, None, store, reused=True)
+
+
+def _with_trace(execution: Options, trace: Literal["audit", "full"] | None, policy: Policy) -> Options:
+    return replace(execution, trace=trace or ("audit" if policy == "no" else "full"))
 
 
 def prepare_run(options: RunOptions, *, home: Home, notify: Callable[[str], None]) -> Prepared:
@@ -208,6 +249,15 @@ def refuse_container_options(docker_args: object, *, build_image: bool) -> None:
             "-A, --build-image and docker_auth are for docker_env projects, which this version does not run",
             hint="Leave them out, and use a python_env or conda_env.",
         )
+
+
+def read_reuse(value: object) -> Policy | None:
+    """Whether to take a finished run: None, True, False, ``yes``, ``no`` or ``always``; raises UsageError."""
+    if value is None or isinstance(value, bool):
+        return {None: None, True: "yes", False: "no"}[value]  # type: ignore[return-value]
+    if value in ("no", "yes", "always"):
+        return value  # type: ignore[return-value]
+    raise UsageError(f"reuse: {value!r} is not yes, no or always")
 
 
 def read_backend_config(config: Mapping[str, Any] | str | None) -> Mapping[str, Any]:
@@ -261,7 +311,7 @@ def _execution_options(options: ExecutionOptions, streams: Streams | None) -> Op
         timeout_s=options.timeout_s,
         streams=streams or Streams.of_process(),
         storage=Path(storage) if storage else None,
-        trace=options.trace,
+        system_metrics_s=options.system_metrics_s,
         repeats=options.repeats,
         **({} if options.kill_after_s is None else {"kill_after_s": options.kill_after_s}),
     )

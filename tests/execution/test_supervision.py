@@ -43,7 +43,7 @@ class Bench:
             streams=streams or Streams(None, None),
             interruption=self.interruption,
             timeout_s=timeout_s,
-            on_start=self.started.set,
+            on_start=lambda _: self.started.set(),
         )
 
     @property

@@ -87,7 +87,7 @@ class Bench:
             streams=Streams(None, None),
             interruption=Interruption(),
             timeout_s=60,
-            on_start=self.tracer.started,
+            on_start=lambda _: self.tracer.started(),
             words_before=self.tracer.words,
             descriptors=(self.tracer.descriptor,),
         )

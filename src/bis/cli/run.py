@@ -50,6 +50,15 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         help="a parameter; repeat for more",
     )
     what.add_argument(
+        "--reuse",
+        nargs="?",
+        const="yes",
+        choices=["yes", "no", "always"],
+        metavar="HOW",
+        help="take a finished run of the same instead of executing it again: yes (--reuse alone), no,"
+        " or always (also when it used the network)",
+    )
+    what.add_argument(
         "--env-file", metavar="FILE", help="set the variables of this dotenv file for the command"
     )
     add_place_options(parser)
@@ -88,8 +97,21 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         help="for container environments",
     )
     where.add_argument("--build-image", action="store_true", help="for container environments")
+    where.add_argument(
+        "--system-metrics",
+        action="store_true",
+        help="log how busy processors, memory, disk, network and GPUs are",
+    )
+    where.add_argument(
+        "--system-metrics-interval", metavar="SECONDS", help="the same, each so many seconds (default: 10)"
+    )
     show = parser.add_argument_group("what is shown")
     show.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    show.add_argument(
+        "--explain",
+        action="store_true",
+        help="say why an earlier run could be taken (--reuse) or not; alone, stop there",
+    )
     add_output_options(show)
 
 
@@ -132,8 +154,8 @@ def add_level_options(parser: argparse.ArgumentParser) -> None:
         "--trace",
         choices=["audit", "full"],
         metavar="HOW",
-        default="audit",
-        help="who looks at what is read: audit (Python alone; default) or full (every program, slower)",
+        help="who looks at what is read: audit (Python alone; default) or full (every program, slower;"
+        " default with --reuse)",
     )
     held.add_argument(
         "--keep-env",
@@ -206,6 +228,8 @@ def read_options(args: argparse.Namespace) -> RunOptions:
         seed=None if args.seed is None else read_seed(args.seed),
         level=None if args.level is None else read_level(args.level),
         trace=args.trace,
+        reuse=args.reuse,
+        system_metrics_s=_system_metrics_s(args),
         keep_env=tuple(dict.fromkeys(args.keep_env)),
         locked=args.locked,
     )
@@ -225,7 +249,18 @@ def read_parameters(pairs: Iterable[str]) -> dict[str, str]:
     return parameters
 
 
-def read_seconds(text: str) -> float:
+def _system_metrics_s(args: argparse.Namespace) -> float | None:
+    """Seconds between two samples of the machine; None when none is asked for."""
+    if args.system_metrics_interval is not None:
+        return max(0.1, read_seconds(args.system_metrics_interval, "--system-metrics-interval"))
+    if not args.system_metrics:
+        return None
+    from bis.client.system_metrics import default_interval_s
+
+    return default_interval_s()
+
+
+def read_seconds(text: str, option: str = "--timeout") -> float:
     """A time in seconds: ``90``, ``1.5``, ``30m``, ``2h``; raises UsageError."""
     units = {"s": 1.0, "m": 60.0, "h": 3600.0}
     unit = units.get(text[-1:])
@@ -234,7 +269,7 @@ def read_seconds(text: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 < seconds < 1e10:
-        raise UsageError(f"--timeout {text!r} is not a time", hint="Write seconds, or 30m, or 2h.")
+        raise UsageError(f"{option} {text!r} is not a time", hint="Write seconds, or 30m, or 2h.")
     return seconds
 
 

@@ -26,7 +26,7 @@ _QUERY_TIMEOUT_S = 10
 class Sampling:
     """Samples in a thread, and hands each sample to ``log`` with its number, until it is stopped.
 
-    ``process_group``: also what the processes of that group take together (``system/run_...``).
+    ``session``: also what the processes of that session take together (``system/run_...``).
     """
 
     def __init__(
@@ -34,11 +34,11 @@ class Sampling:
         log: Callable[[Values, int], None],
         *,
         interval_s: float | None = None,
-        process_group: int | None = None,
+        session: int | None = None,
     ) -> None:
         self._log = log
-        self._interval_s = interval_s or _interval_s()
-        self._sampler = Sampler(process_group)
+        self._interval_s = interval_s or default_interval_s()
+        self._sampler = Sampler(session)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._work, name="bis-system-metrics", daemon=True)
 
@@ -47,7 +47,7 @@ class Sampling:
         self._thread.start()
 
     def stop(self) -> None:
-        """Take one last sample and end; in a forked child, which has no such thread, nothing."""
+        """End; what was shorter than an interval gets one sample."""
         self._stopped.set()
         self._thread.join(_QUERY_TIMEOUT_S)
 
@@ -55,34 +55,34 @@ class Sampling:
         step = 0
         while True:
             is_over = self._stopped.wait(self._interval_s)
+            if is_over and step:
+                return
             try:
                 self._log(self._sampler.sample(), step)
-            except Exception:  # the run is gone, or its server: what the script logs will tell
-                return
-            if is_over:
-                return
+            except Exception:  # noqa: S110 (the server is away: what the script itself logs will tell)
+                pass
             step += 1
 
 
 class Sampler:
     """What changed between two calls, and what is now."""
 
-    def __init__(self, process_group: int | None = None) -> None:
-        self._group = process_group
+    def __init__(self, session: int | None = None) -> None:
+        self._session = session
         self._gpus = _gpu_reader()
         self._node = os.environ.get("MLFLOW_SYSTEM_METRICS_NODE_ID")
         self._busy = _processor_times()
-        self._group_times: dict[int, float] = {}
+        self._run_times: dict[int, float] = {}
         self._moment = _now_s()
         self._network = _network_bytes()
-        if process_group is not None:
-            self._group_usage()
+        if session is not None:
+            self._run_usage()
 
     def sample(self) -> Values:
         """The values now, with the prefix ``system/``; what this system does not tell is absent."""
         values = {**self._processors(), **_memory(), **_disk(), **self._traffic(), **self._gpus()}
-        if self._group is not None:
-            values.update(self._group_usage())
+        if self._session is not None:
+            values.update(self._run_usage())
         prefix = "system/" + (self._node + "/" if self._node else "")
         return {prefix + name: round(value, 1) for name, value in values.items()}
 
@@ -107,15 +107,15 @@ class Sampler:
             "network_transmit_megabytes": (now[1] - self._network[1]) / _MEGABYTE,
         }
 
-    def _group_usage(self) -> Values:
-        """Processor (100 is one processor) and memory of the group's processes since the last call."""
+    def _run_usage(self) -> Values:
+        """Processors (100 is one of them) and memory of the session's processes since the last call."""
         moment, times, resident = _now_s(), {}, 0.0
-        for process in _processes_of(self._group):
+        for process in _processes_of(self._session):
             times[process[0]] = process[1]
             resident += process[2]
-        spent = sum(max(0.0, time - self._group_times.get(process, 0.0)) for process, time in times.items())
+        spent = sum(max(0.0, time - self._run_times.get(process, 0.0)) for process, time in times.items())
         passed = moment - self._moment
-        self._moment, self._group_times = moment, times
+        self._moment, self._run_times = moment, times
         if not times:
             return {}
         return {
@@ -124,7 +124,8 @@ class Sampler:
         }
 
 
-def _interval_s() -> float:
+def default_interval_s() -> float:
+    """What MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL says, else INTERVAL_S."""
     try:
         return max(0.1, float(os.environ.get("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL") or INTERVAL_S))
     except ValueError:
@@ -193,8 +194,8 @@ def _network_bytes() -> tuple[float, float] | None:
     return sum(float(one[0]) for one in fields), sum(float(one[8]) for one in fields)
 
 
-def _processes_of(group: int | None) -> list[tuple[int, float, float]]:
-    """The processes of a group: id, processor time in seconds, resident bytes (proc(5), /proc/pid/stat)."""
+def _processes_of(session: int | None) -> list[tuple[int, float, float]]:
+    """The processes of a session: id, processor time in seconds, resident bytes (proc(5), /proc/pid/stat)."""
     try:
         names = [name for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
@@ -203,7 +204,7 @@ def _processes_of(group: int | None) -> list[tuple[int, float, float]]:
     found = []
     for name in names:
         fields = _read("/proc/{}/stat".format(name)).rpartition(")")[2].split()  # a name may hold anything
-        if len(fields) > 21 and int(fields[2]) == group:
+        if len(fields) > 21 and int(fields[3]) == session:
             seconds = (float(fields[11]) + float(fields[12])) / tick
             found.append((int(name), seconds, float(fields[21]) * page))
     return found

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from bis.client.system_metrics import Sampling
     from bis.environments import Environment
     from bis.execution.watch import Observer, Watched
     from bis.execution.watch.tracing import Tracer
@@ -49,6 +50,8 @@ class Options:
     """Between TERM and KILL, when the run is ended before its time."""
     repeats: str | None = None
     """The id of the run that this one repeats."""
+    system_metrics_s: float | None = None
+    """Log how busy the machine is, each so many seconds."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class Execution:
         self._downloaded: Mapping[str, str] = {}
         self._observer: Observer | None = None
         self._folders = FoundFolders()
+        self._sampling: Sampling | None = None
         self._server_url = store.uri
         self._held = contextlib.ExitStack()
 
@@ -185,7 +189,7 @@ class Execution:
                 streams=self._options.streams,
                 interruption=self._interruption,
                 timeout_s=self._options.timeout_s,
-                on_start=lambda: self._started(server, tracer),
+                on_start=lambda session: self._started(session, server, tracer),
                 on_stop=self._stopping,
                 fix_addresses=strict,
                 words_before=() if tracer is None else tracer.words,
@@ -193,6 +197,8 @@ class Execution:
                 kill_after_s=self._options.kill_after_s,
             )
         finally:
+            if self._sampling is not None:
+                self._sampling.stop()
             if tracer is not None:
                 self._observer = tracer.finish()
             if server is not None:
@@ -216,13 +222,23 @@ class Execution:
             passed_over=() if prefix is None else (prefix,),
         )
 
-    def _started(self, server: LoopbackServer | None, tracer: Tracer | None) -> None:
+    def _started(self, session: int, server: LoopbackServer | None, tracer: Tracer | None) -> None:
         """Do what can be done while the user's interpreter starts."""
+        if self._options.system_metrics_s is not None:
+            self._sample(session, self._options.system_metrics_s)
         if tracer is not None:
             tracer.started()
         if server is not None:
             server.start()
         import bis.execution.watch  # noqa: F401
+
+    def _sample(self, session: int, interval_s: float) -> None:
+        from bis.execution.system_metrics import sampling
+
+        uri = self._store.uri if is_remote(self._store) else None
+        run_id = self._tracked.run_id
+        self._sampling = sampling(self._home, uri, run_id, session, interval_s, notify=self._notify)
+        self._sampling.start()
 
     def _stopping(self, reason: str) -> None:
         if reason.startswith("SIG"):

@@ -84,6 +84,11 @@ class ProcessGroup:
         self._waiting.start()
 
     @property
+    def session(self) -> int:
+        """The id of its session and group: the leader's."""
+        return self._leader.pid
+
+    @property
     def exited(self) -> int:
         """A file descriptor that becomes readable when the leader has ended."""
         return self._exited_read

@@ -46,7 +46,7 @@ def supervise(
     streams: Streams,
     interruption: Interruption,
     timeout_s: float | None = None,
-    on_start: Callable[[], None] = lambda: None,
+    on_start: Callable[[int], None] = lambda _session: None,
     on_stop: Callable[[str], None] = lambda _reason: None,
     fix_addresses: bool = False,
     words_before: Sequence[str] = (),
@@ -57,8 +57,8 @@ def supervise(
 
     ``words_before`` is a program that becomes the command in the end; it is given ``descriptors``.
 
-    ``on_start`` is called when the command has been started, ``on_stop`` with the reason when it is to be ended before
-    its time. Durations are monotonic: a clock that jumps has no effect.
+    ``on_start`` is called with the id of the session when the command has been started, ``on_stop`` with the reason
+    when it is to be ended before its time. Durations are monotonic: a clock that jumps has no effect.
     """
     with open_log(log) as kept:
         channels = [Channel(streams.stdout, kept), Channel(streams.stderr, kept)]
@@ -84,7 +84,7 @@ def supervise(
             kill_after_s,
         )
         try:
-            on_start()
+            on_start(group.session)
             loop.run()
         finally:
             loop.close()

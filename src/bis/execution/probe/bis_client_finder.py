@@ -27,7 +27,7 @@ def install() -> None:
 
 
 class _Finder:
-    """Finds ``bis`` and ``bis.client``, and nothing else."""
+    """Finds ``bis`` and the modules of ``bis.client``. It lists no folder: the record of a run would say so."""
 
     @staticmethod
     def find_spec(
@@ -35,12 +35,15 @@ class _Finder:
     ) -> ModuleSpec | None:
         if name == "bis":
             return _package(name, _LIGHT, [])
-        if name == "bis.client" and getattr(sys.modules.get("bis"), "__file__", None) == _LIGHT:
-            return _package(name, os.path.join(CLIENT, "__init__.py"), [CLIENT])
-        return None
+        if not name.startswith("bis.client") or getattr(sys.modules.get("bis"), "__file__", None) != _LIGHT:
+            return None
+        if name == "bis.client":
+            return _package(name, os.path.join(CLIENT, "__init__.py"), [])
+        file = os.path.join(CLIENT, name.rpartition(".")[2] + ".py")
+        return _package(name, file, None) if os.path.isfile(file) else None
 
 
-def _package(name: str, file: str, directories: list[str]) -> ModuleSpec | None:
+def _package(name: str, file: str, directories: list[str] | None) -> ModuleSpec | None:
     from importlib.util import spec_from_file_location
 
     return spec_from_file_location(name, file, submodule_search_locations=directories)
