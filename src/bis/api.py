@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bis.errors import RunFailedError
-from bis.runs import RunOptions, read_backend_config, refuse_container_options, start
+from bis.runs import RunOptions, read_backend_config, read_reuse, refuse_container_options, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -41,6 +41,7 @@ def run(
     level: Level | None = None,
     keep_env: Iterable[str] = (),
     locked: bool = False,
+    reuse: bool | str | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> ProjectRun:
     """Run a project, from a folder or a Git URI to a tracked result.
@@ -48,8 +49,10 @@ def run(
     Takes what ``mlflow.projects.run`` takes (positions included). ``timeout_s`` is in seconds; ``as_of`` is a date
     or ``latest``, ``upgrade`` resolves anew, and ``locked`` wants the project's own lock, up to date. ``seed`` is 0
     unless given, ``level`` is ``observe``, ``seed`` (the default) or ``strict``, and ``keep_env`` names variables that
-    decide the result, to be recorded with their values. ``notify`` is given one-line notes, which are dropped by
-    default. With ``synchronous=False`` the run goes on in a thread of this process, which waits for it before it exits.
+    decide the result, to be recorded with their values. ``reuse`` takes a finished run of the same plan, whose inputs
+    are still the same, instead of executing it (``"always"``: also one that used the network). ``notify`` is given
+    one-line notes, which are dropped by default. With ``synchronous=False`` the run goes on in a thread of this
+    process, which waits for it before it exits.
 
     Returns the run. Raises RunFailedError when a synchronous run did not finish well, and another BisError for
     every mistake in the arguments, the project or its environment.
@@ -77,6 +80,7 @@ def run(
         level=level,
         keep_env=tuple(keep_env),
         locked=locked,
+        reuse=read_reuse(reuse),
     )
     submitted = start(options, notify=notify or (lambda _: None), synchronous=synchronous)
     if synchronous and submitted.status != "FINISHED":

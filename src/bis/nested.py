@@ -127,9 +127,12 @@ def _run(options: RunOptions, caller: _Caller, notify: Callable[[str], None]) ->
 
     def begun(run: SubmittedRun) -> None:
         caller.begun(run)
-        notify(f"run {run.run_id[:8]}: {options.entry_point} {shown}".rstrip())
+        verb = "reused" if run.outcome is not None else "run"
+        notify(f"{verb} {run.run_id[:8]}: {options.entry_point} {shown}".rstrip())
 
     finished = start(options, notify=notify, begun=begun)
+    if finished.reused:
+        return finished
     taken = duration(finished.result.record.duration_s)
     notify(f"run {finished.run_id[:8]}: {options.entry_point} {finished.status} in {taken}")
     return finished
@@ -140,7 +143,7 @@ def _options(
 ) -> RunOptions:
     """The request as options of a run; raises a BisError for what cannot be taken."""
     from bis.plans import read_level
-    from bis.runs import RunOptions, read_backend_config, refuse_container_options
+    from bis.runs import RunOptions, read_backend_config, read_reuse, refuse_container_options
     from bis.tracking import tags
 
     refuse_container_options(
@@ -169,7 +172,8 @@ def _options(
         level=None if level is None else read_level(level),
         keep_env=tuple(request["keep_env"] or ()),
         locked=bool(request["locked"]),
-        trace="full" if enclosing.trace == "full" else "audit",
+        trace="full" if enclosing.trace == "full" else None,
+        reuse=read_reuse(request["reuse"]),
         parent_run_id=request["parent_run_id"] or enclosing.run_id,
         kill_after_s=max(_SHORTEST_KILL_AFTER_S, enclosing.kill_after_s - _EARLIER_S),
     )
@@ -237,6 +241,7 @@ def _result(finished: ProjectRun) -> dict[str, Any]:
         "metrics": finished.metrics,
         "parameters": finished.parameters,
         "artifact_uri": finished.artifact_uri,
+        "reused": finished.reused,
     }
 
 

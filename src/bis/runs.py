@@ -22,6 +22,7 @@ from bis.execution import (
     check_placement,
     read_env_file,
 )
+from bis.execution.supervision import KILL_AFTER_S
 from bis.home import Home
 from bis.liveness import sweep
 from bis.plans import Prepared, Request, chosen_level, chosen_seed, prepare, prepare_again
@@ -254,9 +255,9 @@ def refuse_container_options(docker_args: object, *, build_image: bool) -> None:
 def read_reuse(value: object) -> Policy | None:
     """Whether to take a finished run: None, True, False, ``yes``, ``no`` or ``always``; raises UsageError."""
     if value is None or isinstance(value, bool):
-        return {None: None, True: "yes", False: "no"}[value]  # type: ignore[return-value]
+        return None if value is None else "yes" if value else "no"
     if value in ("no", "yes", "always"):
-        return value  # type: ignore[return-value]
+        return value
     raise UsageError(f"reuse: {value!r} is not yes, no or always")
 
 
@@ -313,7 +314,7 @@ def _execution_options(options: ExecutionOptions, streams: Streams | None) -> Op
         storage=Path(storage) if storage else None,
         system_metrics_s=options.system_metrics_s,
         repeats=options.repeats,
-        **({} if options.kill_after_s is None else {"kill_after_s": options.kill_after_s}),
+        kill_after_s=options.kill_after_s or KILL_AFTER_S,
     )
 
 

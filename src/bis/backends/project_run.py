@@ -18,22 +18,32 @@ class ProjectRun:
     """A run that was started by ``run``. Its members are those of MLflow's ``SubmittedRun``, and its results."""
 
     def __init__(
-        self, submitted: SubmittedRun, prepared: Prepared, environment: Environment, store: Store
+        self,
+        submitted: SubmittedRun,
+        prepared: Prepared,
+        environment: Environment | None,
+        store: Store,
+        *,
+        reused: bool = False,
     ) -> None:
-        self._submitted = submitted
+        self.submitted = submitted
+        """The handle of the backend."""
         self._store = store
         self.prepared = prepared
         self.environment = environment
+        """What it ran in; None for a run that was taken instead of executed."""
+        self.reused = reused
+        """Whether an earlier run was taken in its place."""
 
     @property
     def run_id(self) -> str:
         """The run's id, 32 hex digits."""
-        return self._submitted.run_id
+        return self.submitted.run_id
 
     @property
     def outcome(self) -> Outcome | None:
         """The record and the run as stored, or None while it runs."""
-        return self._submitted.outcome
+        return self.submitted.outcome
 
     @property
     def result(self) -> Outcome:
@@ -72,7 +82,7 @@ class ProjectRun:
 
     def wait(self) -> bool:
         """Block until the run has ended; True when it finished well."""
-        return self._submitted.wait()
+        return self.submitted.wait()
 
     def get_status(self) -> str:
         """As ``status``; MLflow's name for it."""
@@ -80,7 +90,7 @@ class ProjectRun:
 
     def cancel(self) -> None:
         """End the run, its whole process group, and wait for that."""
-        self._submitted.cancel()
+        self.submitted.cancel()
 
     def __repr__(self) -> str:
         return f"<bis run {self.run_id} {self.status}>"

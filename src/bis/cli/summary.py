@@ -34,6 +34,10 @@ def print_summary(finished: ProjectRun, style: Style, *, again: str = "") -> Non
     outcome = finished.result
     info, record = outcome.run.info, outcome.record
     title = f"{style.status(info.status.value)} in {duration(record.duration_s)}{_ending_words(finished)}"
+    if finished.reused:
+        from bis.cli.runs import when
+
+        title = f"reused: run {info.run_id[:8]} of {when(info.start_time)} had the same plan and inputs"
     metrics = "\n".join(f"{key} = {number(value)}" for key, value in sorted(finished.metrics.items())[:20])
     parameters = "  ".join(
         f"{key}={value!r}" if " " in value else f"{key}={value}" for key, value in finished.parameters.items()
@@ -55,11 +59,13 @@ def result_document(finished: ProjectRun) -> dict[str, Any]:
     """The object that ``bis run --json`` prints."""
     outcome = finished.result
     prepared, run, record = finished.prepared, outcome.run, outcome.record
+    environment = finished.environment
     return {
         "run_id": run.info.run_id,
         "run_name": run.info.name,
         "experiment_id": run.info.experiment_id,
         "status": run.info.status.value,
+        "reused": finished.reused,
         "exit_code": record.exit_code,
         "duration_s": round(record.duration_s, 3),
         "parameters": run.params,
@@ -77,8 +83,8 @@ def result_document(finished: ProjectRun) -> dict[str, Any]:
             "manager": prepared.lock.manager,
             "python": prepared.lock.python,
             "lock_digest": prepared.lock.digest,
-            "created": finished.environment.created,
-            "seconds": round(finished.environment.seconds, 3),
+            "created": environment is not None and environment.created,
+            "seconds": 0 if environment is None else round(environment.seconds, 3),
         },
         "command": record.command,
         "plan_digest": record.plan_digest,
@@ -121,7 +127,7 @@ def source_words(prepared: Prepared) -> str:
 def environment_words(prepared: Prepared) -> str:
     """The environment in one line."""
     lock = prepared.lock
-    words = f"{lock.manager}, Python {lock.python}"
+    words = f"{lock.manager}, Python {lock.python}" if lock.python else lock.manager
     if lock.manager != "local":
         words += f", {counted(len(lock.packages), 'package')}"
     if lock.as_of:
@@ -134,7 +140,8 @@ def pinned_words(prepared: Prepared) -> list[str]:
     lines = []
     if prepared.source.tree:
         lines.append(f"source tree {prepared.source.tree[:12]}")
-    lines.append(f"Python {prepared.lock.python}")
+    if prepared.lock.python:
+        lines.append(f"Python {prepared.lock.python}")
     if prepared.lock.pinned and prepared.lock.packages:
         hashed = len(prepared.lock.packages) - len(_unhashed(prepared))
         lines.append(f"{counted(hashed, 'package')} by hash (lock {short_digest(prepared.lock.digest)})")

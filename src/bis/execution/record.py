@@ -43,6 +43,32 @@ class Record:
     addresses_fixed: bool = False
     """Whether address randomization was off, as ``strict`` asks for and not every system allows."""
 
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Record:
+        """How a run went, read back from its document; without what was seen of its files and processes."""
+        from bis.execution.watch import Watched
+
+        environment = document.get("environment") or {}
+        names = (
+            *(
+                "run_id",
+                "plan_digest",
+                "command",
+                "status",
+                "exit_code",
+                "stopped_by",
+                "started_ms",
+                "ended_ms",
+            ),
+            *("duration_s", "directory", "host"),
+        )
+        return cls(
+            **{name: document.get(name) for name in names},  # type: ignore[arg-type]
+            environment_created=bool(environment.get("created")),
+            environment_s=float(environment.get("seconds") or 0),
+            watched=Watched(),
+        )
+
     def to_json(self) -> str:
         """The document, indented for people."""
         return json.dumps(self.to_dict(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"

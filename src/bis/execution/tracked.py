@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bis.errors import TrackingError
+from bis.execution.kept_artifacts import artifact_words
+from bis.plans.reuse_key import reuse_key
 from bis.tracking import Param, RunStatus, Tag, tags
 
 if TYPE_CHECKING:
@@ -94,6 +97,8 @@ class TrackedRun:
         packages = prepared.lock.requirements + prepared.lock.unhashed
         if packages:
             self.store.log_text(self.run_id, packages, "bis/lock.txt")
+        if prepared.lock.conda:
+            self.store.log_text(self.run_id, prepared.lock.conda, "bis/conda-lock.yml")
         if is_remote(self.store):
             from bis.execution.attached_source import attach_source
 
@@ -108,6 +113,9 @@ class TrackedRun:
         self._log_late_params(run)
         self._keep(record, log)
         ending = [Tag(tags.DURATION, f"{record.duration_s:.3f}")]
+        kept = artifact_words(self.store, self.run_id)
+        if kept is not None:
+            ending.append(Tag(tags.ARTIFACTS, kept))
         if record.exit_code is not None:
             ending.append(Tag(tags.EXIT_CODE, str(record.exit_code)))
         self.store.log_batch(self.run_id, tags=ending)
@@ -169,9 +177,12 @@ def _tags(prepared: Prepared, placement: Placement) -> dict[str, str]:
         "mlflow.project.env": prepared.lock.manager,
         "mlflow.project.backend": placement.backend,
         tags.PLAN_DIGEST: plan.digest,
+        tags.REUSE_KEY: reuse_key(plan, prepared.steps),
         tags.LOCK_DIGEST: prepared.lock.digest,
-        tags.PYTHON: prepared.lock.python,
+        **({tags.PYTHON: prepared.lock.python} if prepared.lock.python else {}),
     }
+    if prepared.steps:
+        named[tags.STEPS] = json.dumps(dict(prepared.steps), sort_keys=True)
     optional = {
         "mlflow.source.git.commit": source.commit,
         "mlflow.source.git.repoURL": source.repo_url,

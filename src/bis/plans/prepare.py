@@ -65,6 +65,10 @@ class Prepared:
     """Path parameters that are fetched before the start: name to URI, with the credentials that the plan leaves out."""
     places: Mapping[str, str] = field(default_factory=dict)
     """Path parameters that lie elsewhere than where the plan says: name to absolute path."""
+    steps: Mapping[str, str] = field(default_factory=dict)
+    """Of a step of a pipeline: the artifact directories of the steps before it, by name."""
+    reuse: bool = False
+    """Whether the entry point asks for a finished run in its place (``reuse: true``)."""
 
     @property
     def lock(self) -> Lock:

@@ -90,7 +90,13 @@ def collect(
     prefixes = [prefix for process in reports.processes.values() for prefix in process.prefixes]
     if environment.prefix is not None:
         prefixes.append(str(environment.prefix))
-    places = Places(root=source.root, own=home.root, environment=dict.fromkeys(prefixes), declared=declared)
+    places = Places(
+        root=source.root,
+        own=home.root,
+        environment=dict.fromkeys(prefixes),
+        declared=declared,
+        artifacts=home.artifacts,
+    )
     files = find_files(
         reports,
         places=places,

@@ -89,9 +89,13 @@ def find_files(
 ) -> Files:
     """All files of a run; ``directory`` is the project's, where outputs are looked for."""
     files = Files()
-    written = {path for path in _written(reports, directory, files) if not places.is_own(path)}
+    written = {path for path in _written(reports, directory, files) if not _is_of_bis(path, places)}
     files.written = written
-    read = {path: stamp for path, stamp in reports.reads.items() if not places.is_own(path)}
+    read = {
+        path: stamp
+        for path, stamp in reports.reads.items()
+        if not places.is_own(path) and not (places.is_kept(path) and _began(stamp or _stamp(path), reports))
+    }
     for path in _declared_files(declared, files):
         read.setdefault(path, None)
     in_tree = _in_tree(places, [*read, *written], tree, home)
@@ -106,6 +110,15 @@ def find_files(
     finally:
         hashes.close()
     return files
+
+
+def _is_of_bis(path: str, places: Places) -> bool:
+    return places.is_own(path) or places.is_kept(path)
+
+
+def _began(stamp: Stamp | None, reports: Reports) -> bool:
+    """Whether a file came after the beginning of the run: an artifact of its own."""
+    return stamp is not None and stamp.ctime_ns >= reports.begun_ns
 
 
 def _in_tree(places: Places, paths: list[str], tree: str | None, home: Home) -> frozenset[str]:

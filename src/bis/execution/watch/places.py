@@ -62,7 +62,10 @@ class Places:
         own: Path,
         environment: Iterable[str | Path],
         declared: Mapping[str, str],
+        artifacts: Path | None = None,
     ) -> None:
+        """``own`` is bis's home, and ``artifacts`` the place in it where the results of runs are, which others read."""
+        self._artifacts = () if artifacts is None else _both(artifacts)
         self._roots = _both(root)
         self._own = (*_both(own), *_both(Path(__file__).parents[2]))  # its home, and its code: the probe
         places = {folder for place in environment for folder in _both(place)}
@@ -83,9 +86,13 @@ class Places:
 
     def is_own(self, path: str) -> bool:
         """Whether the file is one that bis keeps for itself; sources and inputs may lie in its home as well."""
-        if not path.startswith(self._own):
+        if not path.startswith(self._own) or path.startswith(self._artifacts):
             return False
         return self.relative(path) is None and self.parameter(path) is None
+
+    def is_kept(self, path: str) -> bool:
+        """Whether the file is an artifact in bis's home."""
+        return path.startswith(self._artifacts)
 
     def of(self, path: str, *, in_tree: frozenset[str]) -> Found:
         """Where a file that was there before the run belongs; ``in_tree`` are the source's paths in its snapshot."""
