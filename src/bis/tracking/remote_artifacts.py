@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from bis.tracking.artifact_store import Target
     from bis.tracking.rest import RestClient
 
 _PROXY = "mlflow-artifacts/artifacts"
@@ -65,6 +66,10 @@ class RemoteArtifacts:
             with target.writing(name) as file:
                 self._rest.download(self._url(root, name), file)
         return destination / path
+
+    def read(self, uri: str, path: str, target: Target) -> None:
+        """Write the file at ``path`` below an address of the server's proxy to the target."""
+        self._rest.download(self._url(self._proxied(uri) or "", checked_path(path)), target)
 
     def _files(self, uri: str, path: str) -> Iterator[str]:
         for entry in self.listing(uri, path):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from http.client import HTTPResponse
 
+    from bis.tracking.artifact_store import Target
+
 Json = dict[str, Any]
 
 _TRANSIENT = frozenset((408, 429, 500, 502, 503, 504))
@@ -65,7 +67,7 @@ class RestClient:
         with self._answer("PUT", url, file if size_bytes else b"", headers, repeat=True):
             return
 
-    def download(self, url: str, file: IO[bytes]) -> None:
+    def download(self, url: str, file: Target) -> None:
         """Write what is at ``url`` to the file."""
         with self._answer("GET", url, None, {}, repeat=True) as response:
             while chunk := response.read(1 << 20):

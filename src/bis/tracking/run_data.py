@@ -104,7 +104,7 @@ class SqlRunData:
         with self._db.writing() as connection:
             number = active_run(connection, run_id)
             for used in datasets:
-                dataset_id = _add_dataset(connection, used)
+                dataset_id = add_dataset(connection, used)
                 connection.execute(
                     "INSERT INTO inputs (run_no, dataset_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
                     (number, dataset_id),
@@ -231,7 +231,8 @@ def _set_tag(connection: sqlite3.Connection, number: int, tag: Tag) -> None:
         connection.execute(SET_TAG, (number, tag.key, tag.value))
 
 
-def _add_dataset(connection: sqlite3.Connection, used: DatasetInput) -> str:
+def add_dataset(connection: sqlite3.Connection, used: DatasetInput) -> str:
+    """Keep the description of a dataset, once; returns its id."""
     import hashlib  # scripts that log datasets are few
 
     dataset = used.dataset
