@@ -110,8 +110,8 @@ def test_options_and_parameters(bis: Bis, good: Path, options: list[str], said: 
         (f"python_env: p.yaml\n{ENTRY}", {"p.yaml": "python: '3.5'\n"}, ["p.yaml:1", "3.5", "There are:"]),
         (
             f"conda_env: c.yaml\n{ENTRY}",
-            {"c.yaml": "dependencies: [r-base]\n"},
-            ["c.yaml:1", "r-base", "conda"],
+            {"c.yaml": "channels: [file:///no/such/channel]\ndependencies: [r-base]\n"},
+            ["c.yaml:1", "channel", "/no/such/channel"],
         ),
         (f"docker_env: {{image: x}}\n{ENTRY}", {}, ["docker_env"]),
         (

@@ -145,8 +145,10 @@ def test_a_directory_without_state_is_not_an_environment(built: Project) -> None
 
 def test_an_environment_whose_interpreter_is_gone_is_built_anew(built: Project) -> None:
     made = built.realize()
-    made.python.unlink()
-    made.python.symlink_to("/nowhere/python")
+    python = made.python
+    assert python is not None
+    python.unlink()
+    python.symlink_to("/nowhere/python")
     assert built.realize().created
 
 

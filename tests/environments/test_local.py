@@ -88,6 +88,7 @@ def test_development_installs_are_seen(project: Project, active: Environment) ->
     (packages,) = (active.prefix or Path()).glob("lib/*/site-packages")
     (packages / "beta.egg-info").mkdir()
     (packages / "beta.egg-info" / "PKG-INFO").write_text("Metadata-Version: 1.0\nName: beta\nVersion: 0.1\n")
+    assert active.python is not None
     assert installed.look(active.python).packages["beta"] == "0.1"
 
 

@@ -98,9 +98,8 @@ def _words(written: Written) -> str:
     lock = written.lock
     state = "written" if written.changed else "up to date"
     day = f" as of {lock.as_of[:10]}" if lock.as_of else ""
-    lines = [
-        f"{written.path} is {state}: Python {lock.python}, {counted(len(lock.packages), 'package')}{day}"
-    ]
+    python = f"Python {lock.python}, " if lock.python else ""
+    lines = [f"{written.path} is {state}: {python}{counted(len(lock.packages), 'package')}{day}"]
     for name, before, after in _differences(written) if written.before else ():
         lines.append(
             f"  {name} {before or 'added:'} {f'-> {after}' if before and after else after or 'removed'}"

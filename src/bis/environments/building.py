@@ -62,7 +62,7 @@ class Builder:
                 self._fill(aside, interpreter)
                 _write_state(aside, self.lock, interpreter)
                 _move_into_place(aside, prefix)
-                _protect(prefix)
+                protect(prefix)
         finally:
             if aside.exists():
                 shutil.rmtree(aside, ignore_errors=True)
@@ -105,7 +105,7 @@ class Builder:
             ).install()
 
 
-def _protect(prefix: Path) -> None:
+def protect(prefix: Path) -> None:
     """Make installed files read-only: on Linux they are hard links into uv's cache, an edit would go there.
 
     The run does not wait for it: a fifth of the time of a build is spent on looking at every file.
@@ -114,7 +114,11 @@ def _protect(prefix: Path) -> None:
         return
     find = [
         "find",
-        str(prefix / "lib"),
+        *(
+            str(path)
+            for name in ("bin", "lib", "share", "etc", "include")
+            if (path := prefix / name).is_dir()
+        ),
         "-type",
         "f",
         "-links",

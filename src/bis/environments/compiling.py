@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bis.environments import local_paths
-from bis.environments.locked_text import LockedText, name_of, take_apart
+from bis.environments.locked_text import LockedText, blocks, name_of, take_apart
 from bis.environments.requirement_lines import flags_for_uv, lines_for_uv
 from bis.environments.resolution_errors import resolution_error
 from bis.environments.uv_command import Finished, run_uv
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from bis.environments.as_of import AsOf
@@ -44,12 +44,17 @@ class Compilation:
     as_of: AsOf
     interpreter: Interpreter
     work: Path
+    present: Mapping[str, str] | None = None
+    """What the environment has already, versions by name: it stays, unless what is declared needs another version."""
 
     def solve(self) -> Solution:
         """Return the solution; raise ResolutionError or HomeError."""
         self._write_inputs(bound_setuptools=True)
         undated: tuple[str, ...] = ()
         done = self._run(undated)
+        if done.code != 0 and self.present:
+            self._write_lines_of_present(keep=False)
+            done = self._run(undated)
         if done.code != 0 and (pinned := _undated_but_pinned(self.spec, done)):
             undated = pinned
             done = self._run(undated)
@@ -60,15 +65,33 @@ class Compilation:
             copies = {f"{self.work}/local-{i}": each.path for i, each in enumerate(self.spec.local)}
             hidden = {**copies, str(self.work): "", str(self.spec.directory): "."}
             raise resolution_error(self.spec, self.as_of.time, done, hidden=hidden)
-        text = take_apart(done.output)
+        text = take_apart(self._without_present(done.output))
         return Solution(LockedText(text.hashed, text.unhashed, ()), _notes(done, undated), undated)
 
     def _write_inputs(self, *, bound_setuptools: bool) -> None:
         options = lines_for_uv(self.spec.options, self.spec.directory)
-        seeds = _seeds(self.spec, self.interpreter, bound_setuptools=bound_setuptools)
+        seeds = []
+        if self.present is None:
+            seeds = _seeds(self.spec, self.interpreter, bound_setuptools=bound_setuptools)
         lines = [*options, *self.spec.requirements, *self._local_lines(), *seeds]
         _write_lines(self.work / "requirements.in", lines)
         _write_lines(self.work / "constraints.txt", self.spec.constraints)
+        self._write_lines_of_present(keep=True)
+
+    def _write_lines_of_present(self, *, keep: bool) -> None:
+        """Offer what is there as wheels of its own: an index need not have it. ``keep`` holds its versions."""
+        present = self.present or {}
+        (self.work / "present").mkdir(exist_ok=True)
+        for name, version in present.items():
+            _write_stub(self.work / "present", name, version)
+        held = [f"{name}=={version}" for name, version in present.items()] if keep else []
+        _write_lines(self.work / "present.txt", held)
+
+    def _without_present(self, text: str) -> str:
+        """Leave out of a solution what is there in that version."""
+        there = {f"{name}=={version}" for name, version in (self.present or {}).items()}
+        kept = (block for block in blocks(text) if re.split(r"[\s;\\]", block, maxsplit=1)[0] not in there)
+        return "".join(kept) if there else text
 
     def _local_lines(self) -> list[str]:
         found = enumerate(self.spec.local)
@@ -82,9 +105,24 @@ class Compilation:
             flags.append("--prerelease=allow")
         if self.as_of.text:
             flags.append(f"--exclude-newer={self.as_of.text}")
-            flags += [f"--exclude-newer-package={each}=false" for each in undated]
-        files = ["requirements.in", "--constraint", "constraints.txt"]
+            flags += [f"--exclude-newer-package={each}=false" for each in (*undated, *(self.present or ()))]
+        if self.present:
+            flags += ["--find-links=present"]
+        files = ["requirements.in", "--constraint", "constraints.txt", "--constraint", "present.txt"]
         return run_uv(["pip", "compile", *flags, "--python", self.interpreter.path, *files], cwd=self.work)
+
+
+def _write_stub(folder: Path, name: str, version: str) -> None:
+    """Write a wheel that holds nothing but its name and version."""
+    import zipfile
+
+    distribution = f"{name.replace('-', '_')}-{version}"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    tags = "Wheel-Version: 1.0\nGenerator: bis\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    with zipfile.ZipFile(folder / f"{distribution}-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{distribution}.dist-info/METADATA", metadata)
+        wheel.writestr(f"{distribution}.dist-info/WHEEL", tags)
+        wheel.writestr(f"{distribution}.dist-info/RECORD", "")
 
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:

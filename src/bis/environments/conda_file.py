@@ -1,7 +1,8 @@
-"""Reads ``conda.yaml`` and translates it to packages of PyPI, where each has an equivalent there."""
+"""Reads ``conda.yaml``: what it asks of conda, and its translation to PyPI where each package has an equivalent."""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from bis.environments import conda_names
 from bis.environments.conda_versions import CondaSpec, parse, to_pep440
 from bis.environments.documents import entries, is_null, items, place, read_mapping, scalar
 from bis.environments.requirement_lines import RequirementLines
-from bis.environments.spec import EnvironmentSpec
+from bis.environments.spec import CondaDeclaration, EnvironmentSpec
 from bis.errors import Position, SpecError
 
 if TYPE_CHECKING:
@@ -34,13 +35,19 @@ class _Translation:
 def read(path: Path, directory: Path, *, note: str | None = None) -> EnvironmentSpec:
     """Return the spec that a conda file declares, for uv; its ``conda_only`` are what uv cannot install.
 
-    Raises SpecError where the file cannot be read.
+    ``for_conda`` makes it one for conda. Raises SpecError where the file cannot be read.
     """
     root = read_mapping(path)
     found = entries(path, root) if root else {}
     dependencies = found.get("dependencies")
     translation = _Translation(RequirementLines(directory))
     specs = _split(path, items(path, dependencies, "dependencies") if dependencies else [], translation)
+    declaration = CondaDeclaration(
+        channels=_channels(path, found.get("channels")),
+        dependencies=tuple((spec.text, where) for spec, where in specs),
+        requirements=tuple(translation.lines.requirements),
+        ignored=tuple(key for key in ("name", "prefix") if key in found),
+    )
     has_torch = any(conda_names.on_pypi(spec.name) == "torch" for spec, _ in specs)
     is_export = "prefix" in found or any(spec.build for spec, _ in specs)
     for spec, where in specs:
@@ -59,8 +66,52 @@ def read(path: Path, directory: Path, *, note: str | None = None) -> Environment
         options=tuple(translation.lines.options),
         variables=_variables(path, found.get("variables")),
         conda_only=tuple(translation.refused),
+        conda=declaration,
         notes=tuple(notes),
     )
+
+
+def for_conda(spec: EnvironmentSpec) -> EnvironmentSpec:
+    """Return the spec with conda for its manager: nothing of it translated, the pip section apart.
+
+    A declaration that is not conda's own asks conda for its Python alone.
+    """
+    declared = spec.conda
+    if declared is None:
+        if spec.lock_file is not None:
+            raise SpecError(
+                f"conda cannot make an environment from {spec.lock_file.name}",
+                where=Position(spec.lock_file, 1),
+                hint="Leave --env-manager conda out.",
+            )
+        python = f"python {_python_for_conda(spec.python)}".strip()
+        declared = CondaDeclaration(dependencies=((python, None),), requirements=spec.requirements)
+        return dataclasses.replace(spec, manager="conda", conda=declared)
+    notes = (f"{', '.join(declared.ignored)}: of no effect here",) if declared.ignored and spec.file else ()
+    name = spec.file.name if spec.file else ""
+    return dataclasses.replace(
+        spec,
+        manager="conda",
+        requirements=declared.requirements,
+        conda_only=(),
+        notes=tuple(f"{name}: {note}" for note in notes),
+    )
+
+
+def _python_for_conda(request: str | None) -> str:
+    """``3.8`` of a python_env is any 3.8, which conda writes ``3.8.*``."""
+    if request is None:
+        return ""
+    return f"{request}.*" if request.replace(".", "").isdigit() and request.count(".") < 2 else request
+
+
+def _channels(path: Path, node: Node | None) -> tuple[str, ...]:
+    """The channels as written; conda takes a single word for a list of one."""
+    if node is None or is_null(node):
+        return ()
+    if isinstance(node.value, str):
+        return (scalar(path, node, "channels"),)
+    return tuple(scalar(path, each, "a channel") for each in items(path, node, "channels"))
 
 
 def _split(path: Path, nodes: list[Node], translation: _Translation) -> list[tuple[CondaSpec, Position]]:
@@ -125,12 +176,9 @@ def _python_request(spec: CondaSpec) -> str | None:
 def _add_requirement(into: _Translation, spec: CondaSpec, where: Position) -> None:
     exact = bool(spec.build) and spec.version.count(".") >= 1
     specifier = to_pep440(spec.version, exact=exact)
-    if specifier is None:
-        raise SpecError(
-            f"the version {spec.version!r} of {spec.name} has no equivalent on PyPI",
-            where=where,
-            hint=f"Write one range instead, as {spec.name}>=1.2,<1.4.",
-        )
+    if specifier is None:  # alternatives of versions, which PyPI's grammar has not
+        into.refused.append((f"{spec.name} {spec.version}", where))
+        return
     if conda_names.normalized(spec.name) in conda_names.MORE_COMPONENTS and specifier.startswith("=="):
         specifier = specifier.removesuffix(".*") + ".*"
     name = conda_names.on_pypi(spec.name)

@@ -6,7 +6,7 @@ The grammar is that of conda's MatchSpec and VersionSpec documentation.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _SPEC = re.compile(
     r"(?:(?P<channel>[^\s\[\]]+)::)?"
@@ -27,6 +27,8 @@ class CondaSpec:
     """conda's version specification, empty for any."""
     build: str = ""
     channel: str = ""
+    text: str = field(default="", compare=False, repr=False)
+    """All of it as written."""
 
 
 def parse(text: str) -> CondaSpec | None:
@@ -35,7 +37,8 @@ def parse(text: str) -> CondaSpec | None:
     >>> parse("conda-forge::numpy=1.21=py38_0")
     CondaSpec(name='numpy', version='=1.21', build='py38_0', channel='conda-forge')
     """
-    match = _SPEC.fullmatch(text.split("#", maxsplit=1)[0].strip())
+    text = text.split("#", maxsplit=1)[0].strip()
+    match = _SPEC.fullmatch(text)
     if not match:
         return None
     version, build = _version_and_build(match["rest"])
@@ -45,6 +48,7 @@ def parse(text: str) -> CondaSpec | None:
         found.get("version", version),
         found.get("build", build),
         match["channel"] or found.get("channel", ""),
+        text,
     )
 
 

@@ -39,21 +39,18 @@ def detect(directory: Path, *, kind: str | None, file: Path | None, manager: str
             "the project asks for a container (docker_env), which is not supported yet",
             hint="Declare a python_env or conda_env in MLproject beside or instead of docker_env.",
         )
-    if provider == "conda":
-        raise SpecError(
-            "real conda environments are not supported yet (--env-manager conda)",
-            hint="Leave the option out (bis takes the packages from PyPI where it can), "
-            "or activate the environment and use --env-manager local.",
-        )
     declared = _read(directory, kind, file) if kind and file else None
     spec = declared or _by_convention(directory)
+    if provider == "conda" or (provider is None and spec.conda_only):
+        from bis.environments import conda_file
+
+        return conda_file.for_conda(dataclasses.replace(spec, python=spec.python or _pinned(directory)))
     if spec.conda_only and provider != "local":
         raise SpecError(
-            "this environment needs real conda packages, which are not installed yet: "
+            "this environment needs real conda packages, which uv cannot install: "
             + ", ".join(name for name, _ in spec.conda_only),
             where=spec.conda_only[0][1],
-            hint="Activate an environment that has them and run with --env-manager local, "
-            "or declare the Python packages in a python_env.yaml.",
+            hint="Leave --env-manager out, and conda's packages are taken from its channels.",
         )
     return dataclasses.replace(
         spec, manager=provider or spec.manager, python=spec.python or _pinned(directory)

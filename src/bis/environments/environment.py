@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bis.errors import BuildError
 
@@ -20,6 +20,24 @@ STATE_FILE = "bis-environment.json"
 
 
 @dataclass(frozen=True)
+class Activation:
+    """What a process needs to run in the environment."""
+
+    path: tuple[str, ...]
+    """What comes before the caller's PATH."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON takes it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Activation:
+        """Read it back."""
+        return cls(tuple(document["path"]), dict(document["variables"]))
+
+
+@dataclass(frozen=True)
 class Environment:
     """An environment that is complete and can be used."""
 
@@ -27,13 +45,16 @@ class Environment:
     manager: str
     prefix: Path | None
     """The directory of the environment; None for ``local``, which is the caller's own."""
-    python: Path
+    python: Path | None
+    """Its interpreter; None where it has none, as an environment of R or of tools."""
     created: bool
     """True when this call built it."""
     seconds: float
     """How long that took."""
     import_paths: tuple[Path, ...] = ()
     """Where the code of editable packages is read from."""
+    activation: Activation | None = None
+    """What the environment's own scripts set, where it has some: one of conda."""
 
     def variables(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the variables for a process that runs in the environment, from those of the caller.
@@ -41,14 +62,17 @@ class Environment:
         ``python`` and console scripts are found on PATH, as with an activated environment, in any shell.
         """
         found = dict(environ)
-        folder = str(self.python.parent)
-        path = found.get("PATH", os.defpath)
-        if self.prefix is not None or not _finds(path, self.python):
-            found["PATH"] = f"{folder}{os.pathsep}{path}" if path else folder
         if self.prefix is not None:
-            found["VIRTUAL_ENV"] = str(self.prefix)
-            for name in ("PYTHONHOME", "__PYVENV_LAUNCHER__"):
+            for name in ("PYTHONHOME", "__PYVENV_LAUNCHER__", "VIRTUAL_ENV"):
                 found.pop(name, None)
+        if self.activation is not None:
+            found.update(self.activation.variables)
+            found["PATH"] = _before(self.activation.path, environ)
+        elif self.python is not None:
+            if self.prefix is not None or not _finds(environ.get("PATH", os.defpath), self.python):
+                found["PATH"] = _before((str(self.python.parent),), environ)
+            if self.prefix is not None:
+                found["VIRTUAL_ENV"] = str(self.prefix)
         if self.import_paths:
             before = [found["PYTHONPATH"]] if found.get("PYTHONPATH") else []
             found["PYTHONPATH"] = os.pathsep.join([*map(str, self.import_paths), *before])
@@ -70,6 +94,12 @@ class Environment:
             if not (self.prefix / STATE_FILE).exists():
                 raise BuildError("the environment was removed meanwhile", hint="Run the command again.")
             yield
+
+
+def _before(folders: tuple[str, ...], environ: Mapping[str, str]) -> str:
+    """The caller's PATH with folders before it."""
+    path = environ.get("PATH", os.defpath)
+    return os.pathsep.join([*folders, path] if path else folders)
 
 
 def lock_path(prefix: Path) -> Path:

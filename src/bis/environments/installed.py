@@ -58,12 +58,13 @@ def look(python: Path) -> Installed:
     folders = tuple(Path(each) for each in facts["folders"] if each not in {"", "/"})
     packages: dict[str, str] = {}
     for folder in folders:
-        for name, version in _distributions(folder):
+        for name, version in distributions(folder):
             packages.setdefault(name, version)
     return Installed(facts["version"], folders, packages, facts["markers"])
 
 
-def _distributions(folder: Path) -> Iterator[tuple[str, str]]:
+def distributions(folder: Path) -> Iterator[tuple[str, str]]:
+    """Give name and version of each distribution that lies in a directory of packages."""
     for path in sorted(folder.glob("*.*-info")):
         match = _DISTRIBUTION.fullmatch(path.name)
         if match:

@@ -44,6 +44,8 @@ class Installation:
     notify: Callable[[str], None]
     show_progress: bool
     held: int
+    beside_others: bool = False
+    """Whether what is installed already, by others, stays: what conda has put there."""
     by_date: bool = True
     """Whether locked packages, too, are looked for as of the lock's date; it turns out when the index has others."""
 
@@ -90,11 +92,24 @@ class Installation:
 
     def _dry_run(self, without: Container[str] = ()) -> Finished:
         self._write("requirements.txt", self._hashed(without))
-        return self._uv(["sync", "--require-hashes", "--dry-run"], ["requirements.txt"])
+        return self._uv([*self._command, "--dry-run"], self._goal)
 
     def _sync(self, without: Container[str] = ()) -> Finished:
         self._write("requirements.txt", self._hashed(without))
-        return self._run(["sync", "--require-hashes"], ["requirements.txt"])
+        return self._run(self._command, self._goal)
+
+    @property
+    def _command(self) -> list[str]:
+        """uv's command that installs exactly what is locked."""
+        return (
+            ["install", "--no-deps", "--require-hashes"]
+            if self.beside_others
+            else ["sync", "--require-hashes"]
+        )
+
+    @property
+    def _goal(self) -> list[str]:
+        return ["-r", "requirements.txt"] if self.beside_others else ["requirements.txt"]
 
     def _hashed(self, without: Container[str]) -> str:
         """The text for uv: the project's options, and each requirement with its hashes."""
@@ -164,6 +179,8 @@ class Installation:
     def _uv(self, command: Sequence[str], goal: Sequence[str], *more: str, show: bool = False) -> Finished:
         arguments: list[str | Path] = ["pip", *command, "--python", self.python, "--color=never", *goal]
         arguments += flags_for_uv(self.lock.options)
+        if self.beside_others:
+            arguments.append("--break-system-packages")  # it is no virtual environment, and ours all the same
         if self.lock.as_of:  # holds what sdists are built with to the date as well
             arguments.append(f"--exclude-newer={self.lock.as_of}")
             free = self.lock.undated if self.by_date else self.lock.packages

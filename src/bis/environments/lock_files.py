@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NAME = "bis.lock"
 FORMAT = "bis.lock/1"
+_TEXTS = {"requirements", "unhashed", "conda"}
 
 
 @dataclass(frozen=True)
@@ -108,14 +109,14 @@ def declared_digest(spec: EnvironmentSpec) -> str:
 
 def _written(lock: Lock) -> dict[str, Any]:
     document = lock.to_dict()
-    for name in ("requirements", "unhashed"):
+    for name in _TEXTS & document.keys():
         document[name] = document[name].splitlines()
     document["local"] = [{**each, "digest": ""} for each in document["local"]]
     return document
 
 
 def _read_lock(document: Mapping[str, Any]) -> Lock:
-    texts = {name: "".join(f"{line}\n" for line in document[name]) for name in ("requirements", "unhashed")}
+    texts = {name: "".join(f"{line}\n" for line in document[name]) for name in _TEXTS & document.keys()}
     lock = Lock.from_dict({**document, **texts})
     if not (isinstance(lock.python, str) and all(isinstance(each, LockedPath) for each in lock.local)):
         raise TypeError("a lock has no Python")

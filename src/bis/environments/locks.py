@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bis.home_files import home_errors, replace_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from bis.environments.as_of import AsOf
     from bis.environments.spec import EnvironmentSpec
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 _PACKAGE = r"(?m)^([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?\s*(?:==|@)\s*([^\s;\\]+)"
+_CONDA_PACKAGE = r'(?m)^- name: "([^"]+)"\n  version: "([^"]+)"\n  build: "([^"]+)"$'
+_CONDA_FILE = r'(?m)^  url: ".*?([^/"]+/[^/"]+)"\n  hash:\n    (?:sha256|md5): "(\w+)"$'
 _INDEX_OPTIONS = ("--index-url", "--extra-index-url", "--find-links", "--trusted-host", "--no-index")
 
 
@@ -59,6 +61,8 @@ class Lock:
     notes: tuple[str, ...] = ()
     pinned: bool = True
     """False for ``local``: what is installed there can change under the lock."""
+    conda: str = ""
+    """The packages of conda as text of conda-lock's format 1, without credentials and hosts of mirrors."""
 
     @cached_property
     def digest(self) -> str:
@@ -74,6 +78,8 @@ class Lock:
             self.deciding_options,
             self.variables,
         ]
+        if self.conda:
+            decides.append(self.deciding_conda)
         return hashlib.sha256(json.dumps(decides).encode()).hexdigest()
 
     @property
@@ -82,19 +88,30 @@ class Lock:
         return [each for each in self.options if not each.startswith(_INDEX_OPTIONS)]
 
     @property
+    def deciding_conda(self) -> list[str]:
+        """The packages of conda by platform, file and hash: where they come from does not bear on what they are."""
+        return [f"{file}#{digest}" for file, digest in re.findall(_CONDA_FILE, self.conda)]
+
+    @property
     def local_digests(self) -> dict[str, str]:
         """The digests of the local packages, by path."""
         return {each.path: each.digest for each in self.local}
 
-    @property
+    @cached_property
     def packages(self) -> dict[str, str]:
-        """Versions (commits and files, where a URL was declared) by name of the package."""
+        """Versions (commits and files, where a URL was declared; with the build, of conda) by name of the package."""
         text = f"{self.requirements}\n{self.unhashed}"
-        return {name: _version(found) for name, found in re.findall(_PACKAGE, text)}
+        conda = {
+            name: f"{version} {build}" for name, version, build in re.findall(_CONDA_PACKAGE, self.conda)
+        }
+        return {**conda, **{name: _version(found) for name, found in re.findall(_PACKAGE, text)}}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the lock as JSON takes it."""
-        return {"format": FORMAT, **asdict(self)}
+        document = {"format": FORMAT, **asdict(self)}
+        if not self.conda:
+            del document["conda"]
+        return document
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Lock:
@@ -138,14 +155,20 @@ def same_platform(tag: str) -> bool:
     return tag.split("-")[:2] == platform_tag().split("-")[:2]
 
 
-def key_of(spec: EnvironmentSpec, as_of: AsOf, local_digests: Mapping[str, str]) -> str:
+def key_of(
+    spec: EnvironmentSpec,
+    as_of: AsOf,
+    local_digests: Mapping[str, str],
+    surroundings: Sequence[str] = (),
+) -> str:
     """Return the key under which the lock of a spec is kept: a hash over all that it is resolved from."""
-    resolved_from = [
+    resolved_from: list[Any] = [
         FORMAT,
         spec.declared_digest(),
         as_of.text,
         platform_tag(),
         sorted(local_digests.items()),
+        *surroundings,
     ]
     return hashlib.sha256(json.dumps(resolved_from).encode()).hexdigest()[:32]
 

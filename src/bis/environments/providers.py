@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PROVIDERS = {
     "uv": "bis.environments.uv",
+    "conda": "bis.environments.conda",
     "local": "bis.environments.local",
 }
 """The module that fulfils ``Provider``, by the manager it answers for."""

@@ -40,10 +40,10 @@ def resolve(
     for note in (*spec.notes, choice.note):
         if note:
             notify(note)
-    solution = _solve(spec, as_of, choice.interpreter, home=home, notify=notify)
+    solution = solve(spec, as_of, choice.interpreter, home=home, notify=notify)
     for note in solution.notes:
         notify(note)
-    local = _locked_paths(spec, digests, solution.text.local, home)
+    local = locked_paths(spec, digests, solution.text.local, home)
     return Lock(
         manager=spec.manager,
         python=choice.interpreter.version,
@@ -58,7 +58,7 @@ def resolve(
         as_of=None if spec.lock_file else as_of.text,
         as_of_origin=spec.lock_file.name if spec.lock_file else as_of.origin,
         notes=spec.notes,
-    ).with_notes(choice.note, *solution.notes, *_unhashed_notes(solution.text.unhashed))
+    ).with_notes(choice.note, *solution.notes, *unhashed_notes(solution.text.unhashed))
 
 
 def _interpreter(
@@ -71,14 +71,19 @@ def _interpreter(
         raise
 
 
-def _solve(
+def solve(
     spec: EnvironmentSpec,
     as_of: AsOf,
     interpreter: Interpreter,
     *,
     home: Home,
     notify: Callable[[str], None],
+    present: Mapping[str, str] | None = None,
 ) -> Solution:
+    """Have uv choose the packages of a spec; ``present`` is what its environment has already, with versions.
+
+    Raises ResolutionError with uv's reasons, SpecError, HomeError.
+    """
     if spec.lock_file:
         return Solution(take_apart(_exported(spec, spec.lock_file, interpreter)))
     if spec.empty:
@@ -86,7 +91,7 @@ def _solve(
     day = f" as of {as_of.time:%Y-%m-%d}" if as_of.time else ""
     notify(f"Resolving {_count(len(spec.requirements) + len(spec.local), 'declared package')}{day}")
     with tempfile.TemporaryDirectory(dir=home.ensure(home.cache), prefix="resolving-") as work:
-        solution = Compilation(spec, as_of, interpreter, Path(work)).solve()
+        solution = Compilation(spec, as_of, interpreter, Path(work), present).solve()
     packages = sum(
         line[:1].isalnum() for line in f"{solution.text.hashed}{solution.text.unhashed}".splitlines()
     )
@@ -115,7 +120,7 @@ def _exported(spec: EnvironmentSpec, lock_file: Path, interpreter: Interpreter) 
     return done.output
 
 
-def _locked_paths(
+def locked_paths(
     spec: EnvironmentSpec, digests: Mapping[str, str], exported: Sequence[str], home: Home
 ) -> tuple[LockedPath, ...]:
     """Return the local packages of the spec, and those that the project's own lock names."""
@@ -129,7 +134,8 @@ def _locked_paths(
     )
 
 
-def _unhashed_notes(unhashed: str) -> list[str]:
+def unhashed_notes(unhashed: str) -> list[str]:
+    """Say which locked requirements no hash holds."""
     names = [name_of(line) or line for line in unhashed.splitlines() if line[:1].isalnum()]
     return [f"not pinned by hash: {', '.join(names)}"] if names else []
 

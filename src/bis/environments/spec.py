@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +27,20 @@ class LocalRequirement:
     def __str__(self) -> str:
         marker = f" ; {self.marker}" if self.marker else ""
         return f"{'-e ' if self.editable else ''}{self.path}{self.extras}{marker}"
+
+
+@dataclass(frozen=True)
+class CondaDeclaration:
+    """What a project asks of conda itself."""
+
+    channels: tuple[str, ...] = ()
+    """As written and in order, ``nodefaults`` among them."""
+    dependencies: tuple[tuple[str, Position | None], ...] = ()
+    """conda's match specifications as written, each with its place."""
+    requirements: tuple[str, ...] = ()
+    """pip's: the ``pip:`` section without what was translated."""
+    ignored: tuple[str, ...] = ()
+    """Keys of the file that have no effect here: ``name``, ``prefix``."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +67,14 @@ class EnvironmentSpec:
     """Environment variables that a conda file sets."""
     conda_only: tuple[tuple[str, Position], ...] = ()
     """Packages that PyPI does not have, with the place that names them."""
+    conda: CondaDeclaration | None = None
+    """What is asked of conda, where the file is one of conda's or conda is to make the environment."""
     notes: tuple[str, ...] = ()
     """What was understood in another way than it was written: one line each."""
 
     @property
     def empty(self) -> bool:
-        """True when nothing is to be installed."""
+        """True when nothing is to be installed with pip's words."""
         return not (self.requirements or self.local or self.lock_file)
 
     def declared_digest(self) -> str:
@@ -67,7 +83,7 @@ class EnvironmentSpec:
         The contents of local packages are not in it: editing them does not make another declaration.
         """
         locked = self.lock_file.read_bytes() if self.lock_file else b""
-        declared = {
+        declared: dict[str, Any] = {
             "manager": self.manager,
             "python": self.python,
             "requirements": self.requirements,
@@ -77,4 +93,6 @@ class EnvironmentSpec:
             "locked": hashlib.sha256(locked).hexdigest(),
             "variables": self.variables,
         }
+        if self.manager == "conda" and self.conda:
+            declared["conda"] = [self.conda.channels, [text for text, _ in self.conda.dependencies]]
         return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()

@@ -10,6 +10,7 @@ from bis.errors import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from bis.environments import Lock
     from bis.plans.plan import Plan
 
 LAYERS = ("source", "command", "parameters", "inputs", "environment", "interpreter", "variables", "seed")
@@ -46,6 +47,7 @@ def parts(plan: Plan) -> dict[str, Any]:
             "local": [asdict(each) for each in lock.local],
             "options": lock.deciding_options,
             "variables": [list(each) for each in lock.variables],
+            **({"conda": lock.deciding_conda} if lock.conda else {}),
         },
         "interpreter": lock.python,
         "variables": {
@@ -68,11 +70,16 @@ def with_layers(plan: Plan, other: Plan, names: Iterable[str]) -> Plan:
     lock = plan.environment
     for name in names:
         if name == "environment":
-            lock = replace(other.environment, python=lock.python)
+            lock = _with_python(other.environment, lock.python)
         elif name == "interpreter":
-            lock = replace(lock, python=other.environment.python)
+            lock = _with_python(lock, other.environment.python)
         elif name in _FIELDS:
             changed.update({field: getattr(other, field) for field in _FIELDS[name]})
         else:
             raise ValueError(f"there is no layer {name!r}. {did_you_mean(name, LAYERS) or ''}".rstrip())
     return replace(plan, environment=lock, **changed)
+
+
+def _with_python(lock: Lock, python: str) -> Lock:
+    """The lock with that interpreter; conda's Python is one of its packages, and stays what they are."""
+    return lock if lock.conda else replace(lock, python=python)

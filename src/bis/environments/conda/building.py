@@ -1,0 +1,108 @@
+"""Builds a conda environment from its lock, in place: the prefix is written into its files.
+
+So it cannot be made aside and moved. Until its state is written, which comes last, it is no environment.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bis.environments.building import LOCK_COPY, protect, sweep
+from bis.environments.conda import activation, engine, settings
+from bis.environments.conda.channels import Channels
+from bis.environments.conda.installing import install_conda
+from bis.environments.conda.progress import reporter_for
+from bis.environments.environment import STATE_FILE
+from bis.environments.installing import Installation
+from bis.environments.locks import platform_tag, same_platform
+from bis.errors import BuildError
+from bis.home_files import home_errors, replace_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bis.environments.locks import Lock
+    from bis.home import Home
+
+
+@dataclass(frozen=True)
+class CondaBuilder:
+    """One build: what is built, where the project lies, and whom to tell."""
+
+    lock: Lock
+    home: Home
+    directory: Path | None
+    notify: Callable[[str], None]
+    show_progress: bool
+    held: int
+    """The descriptor of the lock on the environment; uv inherits it, so that no one builds while it lives."""
+
+    def build(self, prefix: Path) -> None:
+        """Make the environment at ``prefix``, or leave nothing there. Raises BuildError, HomeError."""
+        begun = time.monotonic()
+        self._check_platform()
+        sweep(prefix)
+        shutil.rmtree(prefix, ignore_errors=True)  # what a killed build has left
+        python = f" (Python {self.lock.python})" if self.lock.python else ""
+        self.notify(f"Building the conda environment{python}")
+        try:
+            with home_errors("build the environment"):
+                self._fill(prefix)
+                self._write_state(prefix)
+                protect(prefix)
+        except BaseException:
+            shutil.rmtree(prefix, ignore_errors=True)
+            raise
+        count = len(self.lock.packages)
+        self.notify(
+            f"Installed {count} package{'' if count == 1 else 's'} in {time.monotonic() - begun:.1f} s"
+        )
+
+    def _check_platform(self) -> None:
+        if not same_platform(self.lock.platform):
+            raise BuildError(
+                f"this environment was locked for {self.lock.platform}, and this machine is {platform_tag()}",
+                hint="Its packages were chosen for that one: resolve them here, with `bis run` or `bis lock`.",
+            )
+
+    def _fill(self, prefix: Path) -> None:
+        channels = Channels.here(settings.read(), self.directory)
+        with reporter_for(show=self.show_progress) as reporter:
+            install_conda(self.lock.conda, prefix, channels=channels, home=self.home, reporter=reporter)
+        prefix.mkdir(exist_ok=True)  # nothing was asked for
+        if not (self.lock.requirements or self.lock.unhashed or self.lock.local):
+            return
+        with tempfile.TemporaryDirectory(dir=self.home.ensure(self.home.cache), prefix="building-") as name:
+            Installation(
+                self.lock,
+                python=prefix / "bin" / "python",
+                work=Path(name),
+                directory=self.directory,
+                home=self.home,
+                notify=self.notify,
+                show_progress=self.show_progress,
+                held=self.held,
+                beside_others=True,
+            ).install()
+
+    def _write_state(self, prefix: Path) -> None:
+        found = activation.look(prefix, engine.activation_script(prefix))
+        (prefix / LOCK_COPY).write_text(json.dumps(self.lock.to_dict()), encoding="utf-8")
+        state = {
+            "format": 1,
+            "digest": self.lock.digest,
+            "manager": self.lock.manager,
+            "prefix": str(prefix),
+            "python": self.lock.python,
+            "packages": len(self.lock.packages),
+            "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "activation": found.to_dict(),
+        }
+        replace_text(prefix / STATE_FILE, json.dumps(state), durable=False)
