@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-VERSION = 1
+VERSION = 4
 """The number of the last migration: what this bis writes and reads."""
 
 _WORDS = {"$IDENTITY": "INTEGER PRIMARY KEY", "$CLUSTERED": "WITHOUT ROWID"}
@@ -169,8 +169,9 @@ def _apply(connection: sqlite3.Connection, migrations: Path, found: int, version
     """Run the migrations after ``found`` in one transaction, which sets the new version too."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for number in range(found + 1, version + 1):
-            (script,) = migrations.glob(f"{number:04}_*.sql")
+        for script in sorted(migrations.glob("*.sql")):
+            if not found < int(script.name[:4]) <= version:
+                continue
             for statement in _statements(script.read_text(encoding="utf-8")):
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version={version:d}")
