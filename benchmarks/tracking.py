@@ -243,7 +243,7 @@ def fill_mlflow(server: Server, runs: int, mlflow: Path) -> None:
             [(key, value, run_id) for key, value in params],
         )
     server.run_id = "f" * 32
-    insert_run(connection, server.run_id, 1)
+    insert_run(connection, server.run_id, 1, experiment=0)
     for point in points(0, POINTS):
         last = point["step"] == POINTS - 1
         insert_metric(
@@ -253,12 +253,12 @@ def fill_mlflow(server: Server, runs: int, mlflow: Path) -> None:
     connection.close()
 
 
-def insert_run(connection: sqlite3.Connection, run_id: str, start: int) -> None:
+def insert_run(connection: sqlite3.Connection, run_id: str, start: int, experiment: int = 1) -> None:
     connection.execute(
         "INSERT INTO runs (run_uuid, name, source_type, source_name, entry_point_name, user_id, status, start_time,"
         " source_version, lifecycle_stage, artifact_uri, experiment_id)"
-        " VALUES (?, ?, 'UNKNOWN', '', '', 'someone', 'RUNNING', ?, '', 'active', ?, 1)",
-        (run_id, f"run-{run_id[-6:]}", start, f"mlflow-artifacts:/1/{run_id}/artifacts"),
+        " VALUES (?, ?, 'UNKNOWN', '', '', 'someone', 'RUNNING', ?, '', 'active', ?, ?)",
+        (run_id, f"run-{run_id[-6:]}", start, f"mlflow-artifacts:/1/{run_id}/artifacts", experiment),
     )
     connection.execute(
         "INSERT INTO tags (key, value, run_uuid) VALUES ('mlflow.runName', ?, ?)",
