@@ -12,11 +12,11 @@ from urllib.parse import parse_qs
 
 from bis._version import __version__
 from bis.errors import RunNotFoundError, TrackingError
-from bis.server import artifacts, experiments, models, registry, run_data, runs
+from bis.server import artifacts, experiments, histories, models, registry, run_data, runs
 from bis.server.encoding import Encoder
 from bis.server.fields import Fields
 from bis.server.guard import Guard
-from bis.server.routes import PREFIX, Call, Routes, Table
+from bis.server.routes import PREFIX, Call, Routes, Table, reads
 from bis.tracking.refusals import RefusedError, invalid
 
 if TYPE_CHECKING:
@@ -45,11 +45,12 @@ _SERVER_INFO: Json = {
     "multipart_uploads_enabled": False,
     "multipart_downloads_enabled": False,
 }
-_OTHER_ROUTES: Routes = {("GET", "mlflow/server-info"): lambda _: _SERVER_INFO}
+_OTHER_ROUTES: Routes = (reads("GET", "mlflow/server-info", lambda _: _SERVER_INFO, "", "ServerInfo"),)
 TABLE = Table(
     experiments.ROUTES,
     runs.ROUTES,
     run_data.ROUTES,
+    histories.ROUTES,
     artifacts.ROUTES,
     models.ROUTES,
     registry.ROUTES,
@@ -119,10 +120,10 @@ class App:
         if found is None:
             await _reply(send, 404, _error("ENDPOINT_NOT_FOUND", f"No endpoint {method} {path[:200]}"))
             return
-        handler, parts = found
+        route, parts = found
         fields = await _fields(method, scope["query_string"], headers, receive)
         scope["bis.fields"] = fields  # what the audit log takes the ids from
-        reply = handler(Call(self._store, fields, self._encoder_for(headers), parts))
+        reply = route.answer(Call(self._store, fields, self._encoder_for(headers), parts))
         await _reply(send, 200, json.dumps(reply, allow_nan=False, separators=(",", ":")).encode())
 
     async def _file(

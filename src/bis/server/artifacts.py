@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from bis.server.byte_ranges import UnsatisfiableError, asked_range, is_known
 from bis.server.encoding import files
+from bis.server.routes import reads
 from bis.tracking.artifact_store import CHUNK_BYTES, write_all
 from bis.tracking.refusals import RefusedError
 
@@ -173,7 +174,9 @@ def _list_proxied(call: Call) -> Json:
     return {"files": [{**file, "path": file["path"].rpartition("/")[2]} for file in files(found)]}
 
 
-ROUTES: Routes = {
-    ("GET", "mlflow/artifacts/list"): _list,
-    ("GET", PROXY): _list_proxied,
-}
+ROUTES: Routes = (
+    reads(
+        "GET", "mlflow/artifacts/list", _list, "run_id! run_uuid path page_token", "root_uri! files:File[]"
+    ),
+    reads("GET", PROXY, _list_proxied, "path", "files:File[]"),
+)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bis.server.encoding import page
+from bis.server.encoding import page, present
+from bis.server.routes import reads, writes
 from bis.tracking.limits import EXPERIMENT_TAG_LENGTH, check_experiment_name, check_key, check_length
 from bis.tracking.model import Tag, View
-from bis.tracking.refusals import absent
+from bis.tracking.refusals import absent, invalid
 
 if TYPE_CHECKING:
     from bis.server.encoding import Json
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from bis.server.routes import Call, Routes
 
 MOST_RESULTS = 50_000
+_MOST_EXPERIMENTS = 20
+_MOST_DATASETS = 1000
 
 
 def tags_of(fields: Fields, name: str = "tags") -> list[Tag]:
@@ -89,16 +92,57 @@ def _check_tag(tag: Tag) -> None:
     check_length(tag.value, EXPERIMENT_TAG_LENGTH, "Experiment tag value")
 
 
-ROUTES: Routes = {
-    ("POST", "mlflow/experiments/create"): _create,
-    ("GET", "mlflow/experiments/get"): _get,
-    ("GET", "mlflow/experiments/get-by-name"): _get_by_name,
-    ("POST", "mlflow/experiments/search"): _search,
-    ("GET", "mlflow/experiments/search"): _search,
-    ("GET", "mlflow/experiments/list"): _search,  # MLflow 1.x
-    ("POST", "mlflow/experiments/update"): _update,
-    ("POST", "mlflow/experiments/delete"): _delete,
-    ("POST", "mlflow/experiments/restore"): _restore,
-    ("POST", "mlflow/experiments/set-experiment-tag"): _set_tag,
-    ("POST", "mlflow/experiments/delete-experiment-tag"): _delete_tag,
-}
+def _search_datasets(call: Call) -> Json:
+    """The datasets that runs of these experiments read, for MLflow's pages."""
+    numbers = call.fields.texts("experiment_ids")
+    if not numbers:
+        raise invalid("SearchDatasets request must specify at least one experiment_id.")
+    if len(numbers) > _MOST_EXPERIMENTS:
+        raise invalid(
+            f"SearchDatasets request cannot specify more than {_MOST_EXPERIMENTS} experiment_ids. Received"
+            f" {len(numbers)} experiment_ids."
+        )
+    found = call.store.dataset_summaries(numbers, _MOST_DATASETS)
+    return present(dataset_summaries=[_summary(*one) for one in found])
+
+
+def _summary(experiment_id: str, name: str, digest: str, context: str | None) -> Json:
+    return {
+        "experiment_id": experiment_id,
+        "name": name,
+        "digest": digest,
+        **present(context=context),
+    }
+
+
+_SEARCH = "max_results:int page_token filter order_by[] view_type:View"
+_FOUND = "experiments:Experiment[] next_page_token"
+
+ROUTES: Routes = (
+    writes(
+        "POST",
+        "mlflow/experiments/create",
+        _create,
+        "name! artifact_location tags:NewTag[]",
+        "experiment_id!",
+    ),
+    reads("GET", "mlflow/experiments/get", _get, "experiment_id!", "experiment:Experiment!"),
+    reads(
+        "GET", "mlflow/experiments/get-by-name", _get_by_name, "experiment_name!", "experiment:Experiment!"
+    ),
+    reads("POST", "mlflow/experiments/search", _search, _SEARCH, _FOUND),
+    reads("GET", "mlflow/experiments/search", _search, _SEARCH, _FOUND),
+    reads("GET", "mlflow/experiments/list", _search, _SEARCH, _FOUND),  # MLflow 1.x
+    reads(
+        "POST",
+        "mlflow/experiments/search-datasets",
+        _search_datasets,
+        "experiment_ids[]!",
+        "dataset_summaries:DatasetSummary[]",
+    ),
+    writes("POST", "mlflow/experiments/update", _update, "experiment_id! new_name!"),
+    writes("POST", "mlflow/experiments/delete", _delete, "experiment_id!"),
+    writes("POST", "mlflow/experiments/restore", _restore, "experiment_id!"),
+    writes("POST", "mlflow/experiments/set-experiment-tag", _set_tag, "experiment_id! key! value"),
+    writes("POST", "mlflow/experiments/delete-experiment-tag", _delete_tag, "experiment_id! key!"),
+)

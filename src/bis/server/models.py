@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bis.server.encoding import files, page
 from bis.server.experiments import tags_of
+from bis.server.routes import reads, writes
 from bis.tracking.limits import MODEL_TAG_LENGTH, PARAM_LENGTH, check_length
 from bis.tracking.model import Param
 
@@ -97,14 +98,34 @@ def _artifacts(call: Call) -> Json:
     return {"root_uri": call.encoder.address(model.artifact_uri), "files": files(found)}
 
 
-ROUTES: Routes = {
-    ("POST", "mlflow/logged-models"): _create,
-    ("POST", "mlflow/logged-models/search"): _search,
-    ("GET", "mlflow/logged-models/*"): _get,
-    ("PATCH", "mlflow/logged-models/*"): _finish,
-    ("DELETE", "mlflow/logged-models/*"): _delete,
-    ("PATCH", "mlflow/logged-models/*/tags"): _set_tags,
-    ("DELETE", "mlflow/logged-models/*/tags/*"): _delete_tag,
-    ("POST", "mlflow/logged-models/*/params"): _log_params,
-    ("GET", "mlflow/logged-models/*/artifacts/directories"): _artifacts,
-}
+_MODEL = "model:LoggedModel!"
+
+ROUTES: Routes = (
+    writes(
+        "POST",
+        "mlflow/logged-models",
+        _create,
+        "experiment_id! name model_type source_run_id params:NewTag[] tags:NewTag[]",
+        _MODEL,
+    ),
+    reads(
+        "POST",
+        "mlflow/logged-models/search",
+        _search,
+        "experiment_ids[] filter order_by:OrderBy[] max_results:int page_token",
+        "models:LoggedModel[] next_page_token",
+    ),
+    reads("GET", "mlflow/logged-models/{model_id}", _get, "", _MODEL),
+    writes("PATCH", "mlflow/logged-models/{model_id}", _finish, "status:LoggedModelStatus!", _MODEL),
+    writes("DELETE", "mlflow/logged-models/{model_id}", _delete),
+    writes("PATCH", "mlflow/logged-models/{model_id}/tags", _set_tags, "tags:NewTag[]", _MODEL),
+    writes("DELETE", "mlflow/logged-models/{model_id}/tags/{tag_key}", _delete_tag),
+    writes("POST", "mlflow/logged-models/{model_id}/params", _log_params, "params:NewTag[]"),
+    reads(
+        "GET",
+        "mlflow/logged-models/{model_id}/artifacts/directories",
+        _artifacts,
+        "artifact_directory_path",
+        "root_uri! files:File[]",
+    ),
+)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bis.server.encoding import model_version, page, registered_model
 from bis.server.experiments import tags_of
 from bis.server.model_sources import origin_of
+from bis.server.routes import reads, writes
 from bis.tracking.refusals import invalid
 
 if TYPE_CHECKING:
@@ -161,28 +162,62 @@ def _delete_version_tag(call: Call) -> Json:
     return {}
 
 
-ROUTES: Routes = {
-    ("POST", "mlflow/registered-models/create"): _create,
-    ("GET", "mlflow/registered-models/get"): _get,
-    ("POST", "mlflow/registered-models/rename"): _rename,
-    ("PATCH", "mlflow/registered-models/update"): _update,
-    ("DELETE", "mlflow/registered-models/delete"): _delete,
-    ("GET", "mlflow/registered-models/search"): _search,
-    ("GET", "mlflow/registered-models/list"): _search,  # MLflow 1.x
-    ("POST", "mlflow/registered-models/set-tag"): _set_tag,
-    ("DELETE", "mlflow/registered-models/delete-tag"): _delete_tag,
-    ("POST", "mlflow/registered-models/alias"): _set_alias,
-    ("DELETE", "mlflow/registered-models/alias"): _delete_alias,
-    ("GET", "mlflow/registered-models/alias"): _by_alias,
-    ("POST", "mlflow/registered-models/get-latest-versions"): _latest,
-    ("GET", "mlflow/registered-models/get-latest-versions"): _latest,
-    ("POST", "mlflow/model-versions/create"): _create_version,
-    ("GET", "mlflow/model-versions/get"): _get_version,
-    ("PATCH", "mlflow/model-versions/update"): _update_version,
-    ("POST", "mlflow/model-versions/transition-stage"): _transition,
-    ("DELETE", "mlflow/model-versions/delete"): _delete_version,
-    ("GET", "mlflow/model-versions/search"): _search_versions,
-    ("GET", "mlflow/model-versions/get-download-uri"): _download_uri,
-    ("POST", "mlflow/model-versions/set-tag"): _set_version_tag,
-    ("DELETE", "mlflow/model-versions/delete-tag"): _delete_version_tag,
-}
+_SEARCH = "filter max_results:int order_by[] page_token"
+_FOUND_MODELS = "registered_models:RegisteredModel[] next_page_token"
+_ONE_MODEL = "registered_model:RegisteredModel!"
+_ONE_VERSION = "model_version:ModelVersion!"
+_OF_VERSION = "name! version!"
+
+ROUTES: Routes = (
+    writes("POST", "mlflow/registered-models/create", _create, "name! description tags:NewTag[]", _ONE_MODEL),
+    reads("GET", "mlflow/registered-models/get", _get, "name!", _ONE_MODEL),
+    writes("POST", "mlflow/registered-models/rename", _rename, "name! new_name!", _ONE_MODEL),
+    writes("PATCH", "mlflow/registered-models/update", _update, "name! description", _ONE_MODEL),
+    writes("DELETE", "mlflow/registered-models/delete", _delete, "name!"),
+    reads("GET", "mlflow/registered-models/search", _search, _SEARCH, _FOUND_MODELS),
+    reads("GET", "mlflow/registered-models/list", _search, _SEARCH, _FOUND_MODELS),  # MLflow 1.x
+    writes("POST", "mlflow/registered-models/set-tag", _set_tag, "name! key! value"),
+    writes("DELETE", "mlflow/registered-models/delete-tag", _delete_tag, "name! key!"),
+    writes("POST", "mlflow/registered-models/alias", _set_alias, f"{_OF_VERSION} alias!"),
+    writes("DELETE", "mlflow/registered-models/alias", _delete_alias, "name! alias!"),
+    reads("GET", "mlflow/registered-models/alias", _by_alias, "name! alias!", _ONE_VERSION),
+    *(
+        reads(
+            method,
+            "mlflow/registered-models/get-latest-versions",
+            _latest,
+            "name! stages[]",
+            "model_versions:ModelVersion[]",
+        )
+        for method in ("POST", "GET")  # 1.x and 2.x
+    ),
+    writes(
+        "POST",
+        "mlflow/model-versions/create",
+        _create_version,
+        "name! source! run_id run_link model_id description tags:NewTag[]",
+        _ONE_VERSION,
+    ),
+    reads("GET", "mlflow/model-versions/get", _get_version, _OF_VERSION, _ONE_VERSION),
+    writes(
+        "PATCH", "mlflow/model-versions/update", _update_version, f"{_OF_VERSION} description", _ONE_VERSION
+    ),
+    writes(
+        "POST",
+        "mlflow/model-versions/transition-stage",
+        _transition,
+        f"{_OF_VERSION} stage! archive_existing_versions:bool",
+        _ONE_VERSION,
+    ),
+    writes("DELETE", "mlflow/model-versions/delete", _delete_version, _OF_VERSION),
+    reads(
+        "GET",
+        "mlflow/model-versions/search",
+        _search_versions,
+        _SEARCH,
+        "model_versions:ModelVersion[] next_page_token",
+    ),
+    reads("GET", "mlflow/model-versions/get-download-uri", _download_uri, _OF_VERSION, "artifact_uri!"),
+    writes("POST", "mlflow/model-versions/set-tag", _set_version_tag, f"{_OF_VERSION} key! value"),
+    writes("DELETE", "mlflow/model-versions/delete-tag", _delete_version_tag, f"{_OF_VERSION} key!"),
+)

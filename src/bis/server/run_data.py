@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from bis.server.encoding import metric, page
+from bis.server import shapes
 from bis.server.experiments import tags_of
+from bis.server.routes import writes
 from bis.tracking.limits import check_batch, check_dataset
 from bis.tracking.model import Dataset, DatasetInput, Metric, ModelLink, Param, Tag
 from bis.tracking.refusals import invalid
@@ -104,24 +105,25 @@ def _log_model(call: Call) -> Json:
     return {}
 
 
-def _history(call: Call) -> Json:
-    found = call.store.metric_history(
-        call.fields.run_id(),
-        call.fields.required("metric_key"),
-        max_results=call.fields.max_results(0, 2**31) or None,
-        page_token=call.fields.text("page_token"),
-    )
-    return page("metrics", [metric(point) for point in found.items], found)
+_OF_RUN = "run_id! run_uuid"
 
-
-ROUTES: Routes = {
-    ("POST", "mlflow/runs/log-metric"): _log_metric,
-    ("POST", "mlflow/runs/log-parameter"): _log_param,
-    ("POST", "mlflow/runs/log-batch"): _log_batch,
-    ("POST", "mlflow/runs/set-tag"): _set_tag,
-    ("POST", "mlflow/runs/delete-tag"): _delete_tag,
-    ("POST", "mlflow/runs/log-inputs"): _log_inputs,
-    ("POST", "mlflow/runs/outputs"): _log_outputs,
-    ("POST", "mlflow/runs/log-model"): _log_model,
-    ("GET", "mlflow/metrics/get-history"): _history,
-}
+ROUTES: Routes = (
+    writes("POST", "mlflow/runs/log-metric", _log_metric, f"{_OF_RUN} {shapes.NEW_METRIC}"),
+    writes("POST", "mlflow/runs/log-parameter", _log_param, f"{_OF_RUN} key! value"),
+    writes(
+        "POST",
+        "mlflow/runs/log-batch",
+        _log_batch,
+        "run_id! metrics:NewMetric[] params:NewTag[] tags:NewTag[]",
+    ),
+    writes("POST", "mlflow/runs/set-tag", _set_tag, f"{_OF_RUN} key! value"),
+    writes("POST", "mlflow/runs/delete-tag", _delete_tag, "run_id! key!"),
+    writes(
+        "POST",
+        "mlflow/runs/log-inputs",
+        _log_inputs,
+        "run_id! datasets:NewDatasetInput[] models:NewModelLink[]",
+    ),
+    writes("POST", "mlflow/runs/outputs", _log_outputs, "run_id! models:NewModelLink[]"),
+    writes("POST", "mlflow/runs/log-model", _log_model, "run_id! model_json!"),
+)

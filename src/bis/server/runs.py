@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bis.server.encoding import page
 from bis.server.experiments import MOST_RESULTS, tags_of
+from bis.server.routes import reads, writes
 from bis.tracking.limits import check_tag
 from bis.tracking.model import RunStatus, View
 from bis.tracking.refusals import absent, invalid
@@ -81,12 +82,30 @@ def _move(call: Call) -> Json:
     return {"experiment_id": experiment_id}
 
 
-ROUTES: Routes = {
-    ("POST", "mlflow/runs/create"): _create,
-    ("GET", "mlflow/runs/get"): _get,
-    ("POST", "mlflow/runs/update"): _update,
-    ("POST", "mlflow/runs/delete"): _delete,
-    ("POST", "mlflow/runs/restore"): _restore,
-    ("POST", "mlflow/runs/search"): _search,
-    ("POST", "bis/runs/move"): _move,
-}
+ROUTES: Routes = (
+    writes(
+        "POST",
+        "mlflow/runs/create",
+        _create,
+        "experiment_id run_name user_id start_time:int tags:NewTag[]",
+        "run:Run!",
+    ),
+    reads("GET", "mlflow/runs/get", _get, "run_id! run_uuid", "run:Run!"),
+    writes(
+        "POST",
+        "mlflow/runs/update",
+        _update,
+        "run_id! run_uuid status:RunStatus end_time:int run_name",
+        "run_info:RunInfo!",
+    ),
+    writes("POST", "mlflow/runs/delete", _delete, "run_id!"),
+    writes("POST", "mlflow/runs/restore", _restore, "run_id!"),
+    reads(
+        "POST",
+        "mlflow/runs/search",
+        _search,
+        "experiment_ids[] filter run_view_type:View max_results:int order_by[] page_token",
+        "runs:Run[] next_page_token",
+    ),
+    writes("POST", "bis/runs/move", _move, "run_id! experiment_id experiment_name", "experiment_id!"),
+)

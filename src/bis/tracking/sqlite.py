@@ -15,6 +15,7 @@ from bis.tracking.refusals import invalid
 from bis.tracking.registry import SqlRegistry
 from bis.tracking.run_data import SqlRunData
 from bis.tracking.runs import SqlRuns
+from bis.tracking.summaries import SqlSummaries
 
 if TYPE_CHECKING:
     from bis.tracking.model import FileInfo
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from bis.tracking.tokens import Tokens
 
 
-class SqliteStore(SqlExperiments, SqlRuns, SqlRunData, SqlLoggedModels, SqlRegistry):
+class SqliteStore(SqlExperiments, SqlRuns, SqlRunData, SqlLoggedModels, SqlRegistry, SqlSummaries):
     """A store over a file; several processes may have it open at once."""
 
     def __init__(self, file: Path, artifact_root: Path | ArtifactStore) -> None:

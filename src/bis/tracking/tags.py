@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+DATASET_CONTEXT = "mlflow.data.context"
+"""MLflow's, on a dataset that a run read: training, evaluation, ..."""
 PLAN_DIGEST = "bis.planDigest"
 LOCK_DIGEST = "bis.lockDigest"
 PYTHON = "bis.python"
@@ -40,3 +42,7 @@ IMPORT_DIGEST = "bis.import.digest"
 """The SHA-256 of what was read: a run with the same is not read again."""
 IMPORT_UNFINISHED = "bis.import.unfinished"
 """``true`` on a run whose import was cut short; until it is whole, it is among the deleted ones."""
+PIPELINE = "bis.pipeline"
+"""On the run of a pipeline as a whole: the entry point that was asked for."""
+STEP = "bis.step"
+"""On a step of a pipeline: its name."""
