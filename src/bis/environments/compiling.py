@@ -66,7 +66,8 @@ class Compilation:
             hidden = {**copies, str(self.work): "", str(self.spec.directory): "."}
             raise resolution_error(self.spec, self.as_of.time, done, hidden=hidden)
         text = take_apart(self._without_present(done.output))
-        return Solution(LockedText(text.hashed, text.unhashed, ()), _notes(done, undated), undated)
+        notes = (*_notes(done, undated), *self._replaced(text.hashed))
+        return Solution(LockedText(text.hashed, text.unhashed, ()), notes, undated)
 
     def _write_inputs(self, *, bound_setuptools: bool) -> None:
         options = lines_for_uv(self.spec.options, self.spec.directory)
@@ -98,6 +99,16 @@ class Compilation:
         return [
             _staged_line(each, self.spec.directory, self.work / f"local-{index}") for index, each in found
         ]
+
+    def _replaced(self, hashed: str) -> list[str]:
+        """Say what is there and gives way to another version."""
+        chosen = {name_of(block): re.split(r"[\s;\\]", block, maxsplit=1)[0] for block in blocks(hashed)}
+        both = sorted(chosen.keys() & (self.present or {}).keys())
+        return (
+            [f"the pip section replaces {', '.join(f'{each} with {chosen[each]}' for each in both)}"]
+            if both
+            else []
+        )
 
     def _run(self, undated: Sequence[str]) -> Finished:
         flags = [*_FLAGS, *flags_for_uv(self.spec.options)]

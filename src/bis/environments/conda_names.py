@@ -281,6 +281,34 @@ CONDA_ONLY_ENDINGS = (
     "_win-64",
 )
 
+OF_OTHER_PLATFORMS = {
+    "_libgcc_mutex",
+    "_openmp_mutex",
+    "appnope",
+    "intel-openmp",
+    "libcxx",
+    "libgcc",
+    "libgcc-ng",
+    "libgfortran-ng",
+    "libgfortran5",
+    "libgomp",
+    "libiconv",
+    "libstdcxx",
+    "libstdcxx-ng",
+    "llvm-openmp",
+    "m2w64-gcc-libs",
+    "msys2-conda-epoch",
+    "pywin32",
+    "pywinpty",
+    "ucrt",
+    "vc",
+    "vc14_runtime",
+    "vs2015_runtime",
+    "winpty",
+    "wincertstore",
+}
+"""What only one platform has, and an export of it names: as written, not normalized."""
+
 PYPI_ALL_THE_SAME = {
     "cuda-bindings",
     "cuda-python",

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _USER = re.compile(r"(?<=://)[^/@\s]+@")
-_TOKEN = re.compile(r"(https?://[^/\s]+)/t/[^/\s]+(?=/)")
+_TOKEN = re.compile(r"(https?://[^/\s]+)/t/([^/\s\"']+)")
+_ONLY_VARIABLES = re.compile(r"(?:[$]\{?\w+\}?:?){1,2}")
 _OF_ANACONDA = re.compile(r"/(pkgs/(?:main|r|msys2|free|pro|archive))$")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
@@ -45,6 +46,16 @@ def without_credentials(text: str) -> str:
     'https://host/team/noarch'
     """
     return _TOKEN.sub(r"\1", _USER.sub("", text))
+
+
+def as_kept(written: str) -> str:
+    """A channel as a lock has it: without credentials, but with the variables that hold some.
+
+    >>> as_kept("https://host/t/${TOKEN}/team"), as_kept("https://host/t/tk-123/team")
+    ('https://host/t/${TOKEN}/team', 'https://host/team')
+    """
+    found = _USER.sub(lambda match: match[0] if _ONLY_VARIABLES.fullmatch(match[0][:-1]) else "", written)
+    return _TOKEN.sub(lambda match: match[0] if _ONLY_VARIABLES.fullmatch(match[2]) else match[1], found)
 
 
 def used_variables(text: str) -> list[str]:

@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bis.environments import installed, interpreters
+from bis.environments import conda_names, installed, interpreters
 from bis.environments.conda import engine, failures, packages
-from bis.environments.conda.channels import Channels, is_defaults, without_credentials
+from bis.environments.conda.channels import Channels, as_kept, is_defaults, without_credentials
 from bis.environments.conda.installing import install_conda
 from bis.environments.conda_versions import parse
 from bis.environments.interpreters import Interpreter
@@ -107,19 +107,30 @@ class Resolution:
             notes.append(
                 "the channel `defaults` has terms of its own, which ask large organizations for a licence"
             )
+        found, more = self._ask_again(channels, specs)
+        return found, notes + more
+
+    def _ask_again(self, channels: list[Channel], specs: list[str]) -> tuple[list[Package], list[str]]:
+        """Ask, and where an export of another platform is the reason, for what this one can have of it."""
         try:
-            return self._ask(channels, specs), notes
+            return self._ask(channels, specs), []
         except engine.Conflict as conflict:
             loosened = [_without_build(each) for each in specs]
             if loosened == specs:
                 raise self._explained(conflict, channels, specs) from conflict
-            try:
-                found = self._ask(channels, loosened)
-            except engine.Conflict as second:
-                raise self._explained(second, channels, loosened) from second
-            left_out = sum(before != after for before, after in zip(specs, loosened, strict=True))
-            notes.append(f"build strings left out of {left_out} packages: they do not fit this platform")
-            return found, notes
+        left_out = sum(before != after for before, after in zip(specs, loosened, strict=True))
+        notes = [f"build strings left out of {left_out} packages: they do not fit this platform"]
+        try:
+            return self._ask(channels, loosened), notes
+        except engine.Conflict as conflict:
+            own = [each for each in loosened if not _is_bound_to_a_platform(each)]
+            if own == loosened:
+                raise self._explained(conflict, channels, loosened) from conflict
+        notes.append(f"left out, as other packages bring what this platform needs: {_names(loosened, own)}")
+        try:
+            return self._ask(channels, own), notes
+        except engine.Conflict as conflict:
+            raise self._explained(conflict, channels, own) from conflict
 
     def _ask(self, channels: list[Channel], specs: list[str], *, dated: bool = True) -> list[Package]:
         problem = engine.Problem(
@@ -165,7 +176,7 @@ class Resolution:
 
     def _text(self, chosen: list[Package]) -> str:
         """The text of the lock, its channels as written without credentials."""
-        written = [without_credentials(each) for each in self._wanted()]
+        written = [as_kept(each) for each in self._wanted()]
         source = self.spec.file.name if self.spec.file else "."
         return packages.to_text(chosen, channels=written, platform=engine.platform(), source=source)
 
@@ -200,6 +211,16 @@ def _kept(package: Package, channels: list[Channel]) -> Package:
             if package.url.startswith(f"{address}/"):
                 return dataclasses.replace(package, url=f"{channel.canonical}/{package.file}")
     return dataclasses.replace(package, url=without_credentials(package.url))
+
+
+def _is_bound_to_a_platform(text: str) -> bool:
+    """Whether an export names it only because another package needs it there."""
+    name = _name(text)
+    return conda_names.is_drawn_in(name) or name in conda_names.OF_OTHER_PLATFORMS
+
+
+def _names(before: list[str], after: list[str]) -> str:
+    return ", ".join(_name(each) for each in before if each not in after)
 
 
 def _name(text: str) -> str:

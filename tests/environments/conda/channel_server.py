@@ -1,0 +1,78 @@
+"""A channel served over HTTP on loopback: with a token or a password when asked, and damaged when asked."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@dataclass
+class ChannelServer:
+    """What is served, on which conditions, and what was asked for."""
+
+    root: Path
+    url: str = ""
+    token: str | None = None
+    user: tuple[str, str] | None = None
+    damaged: int = 0
+    """How many of the next packages arrive damaged."""
+    asked: list[str] = field(default_factory=list)
+
+    def answer(self, path: str, authorization: str | None) -> tuple[int, bytes]:
+        """Status and content for a path."""
+        self.asked.append(path)
+        if self.token is not None:
+            if not path.startswith(f"/t/{self.token}/"):
+                return 403, b""
+            path = path.removeprefix(f"/t/{self.token}")
+        if self.user is not None:
+            expected = base64.b64encode(":".join(self.user).encode()).decode()
+            if authorization != f"Basic {expected}":
+                return 401, b""
+        file = self.root / path.lstrip("/")
+        if not file.is_file():
+            return 404, b""
+        content = file.read_bytes()
+        if self.damaged and file.suffix == ".conda":
+            self.damaged -= 1
+            content = content[:-7] + b"damaged"
+        return 200, content
+
+
+@contextmanager
+def served(root: Path) -> Iterator[ChannelServer]:
+    """Serve a directory while the context lasts."""
+    found = ChannelServer(root)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, content = found.answer(self.path, self.headers.get("Authorization"))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(content)
+
+        do_HEAD = do_GET
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    found.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield found
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
