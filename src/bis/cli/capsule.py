@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from bis.cli import mlflow_import
 from bis.cli.parser import RUN_HELP, command
 
 if TYPE_CHECKING:
@@ -51,15 +52,20 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         commands,
         "import",
         import_,
-        help="take in the run of a capsule",
-        description=_IMPORT,
-        example="  bis import run.zip\n  bis rerun 3fa9",
+        help="take in the run of a capsule, or what MLflow has kept",
+        description=f"{_IMPORT}\n\n{mlflow_import.DESCRIPTION}",
+        example="  bis import run.zip\n  bis rerun 3fa9\n\n  bis import mlflow ./mlruns",
     )
-    importing.add_argument("file", metavar="FILE", help="a capsule, as bis export wrote it")
+    importing.add_argument(
+        "file",
+        metavar="FILE",
+        help="a capsule, as bis export wrote it; or the word mlflow, with SOURCE behind it",
+    )
     importing.add_argument(
         "--yes", action="store_true", help="say that the code of the capsule may be executed here"
     )
     importing.add_argument("--json", action="store_true", help="print JSON")
+    mlflow_import.add_arguments(importing)
 
 
 def export(args: argparse.Namespace) -> int:
@@ -102,7 +108,10 @@ def export(args: argparse.Namespace) -> int:
 
 
 def import_(args: argparse.Namespace) -> int:
-    """Take in a capsule."""
+    """Take in a capsule, or what MLflow has kept."""
+    if args.file == "mlflow":
+        return mlflow_import.import_from_mlflow(args)
+    mlflow_import.refuse_arguments(args)
     from pathlib import Path
 
     from bis.cli.style import print_json

@@ -50,6 +50,7 @@ _MODULES = {
     "diff": "repeat",
     "export": "capsule",
     "import": "capsule",
+    "artifacts": "artifacts",
     "server": "server",
     "ui": "server",
     "tokens": "tokens",

@@ -72,7 +72,11 @@ class Import:
     def _experiment(self, experiment: Experiment) -> None:
         self._result.found.experiments += 1
         name = self._options.prefix + experiment.name
-        here = "" if self._options.dry_run else self._destination.experiment(experiment, name)
+        here = self._destination.experiment_id(name)
+        if here is None:
+            self._result.copied.experiments += 1
+        if not self._options.dry_run:
+            here = self._destination.add_experiment(experiment, name)
         self._result.experiments[experiment.experiment_id] = here
         total, before = self._source.run_count(experiment.experiment_id), self._result.found.runs
         for found in self._source.runs(experiment.experiment_id):
@@ -90,7 +94,7 @@ class Import:
         self._result.passed_over_runs += 1
         self._result.problems.append(Problem(f"run {found.run.info.run_id}", why))
 
-    def _run(self, found: SourceRun, experiment_id: str) -> None:
+    def _run(self, found: SourceRun, experiment_id: str | None) -> None:
         run_id, counts = found.run.info.run_id, self._result.found
         counts.runs += 1
         counts.params += len(found.run.params)
@@ -105,7 +109,7 @@ class Import:
             self._artifacts_of_run(found, known)
             return
         if not self._options.dry_run:
-            here = known or self._destination.begin_run(found, experiment_id)
+            here = known or self._destination.begin_run(found, str(experiment_id))
             self._points(found, here)
             self._artifacts_of_run(found, here)
             self._destination.finish_run(here, found, digest, self._source.name)
@@ -180,7 +184,7 @@ class Import:
             self._result.copied.logged_models += 1
         if self._options.dry_run:
             return
-        here = self._result.experiments[model.experiment_id]
+        here = str(self._result.experiments[model.experiment_id])
         uri = self._destination.add_logged_model(model, here)
         self._artifacts(f"model {model.model_id}", lambda: self._source.artifacts_of_model(model), uri)
 

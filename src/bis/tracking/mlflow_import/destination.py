@@ -41,7 +41,12 @@ class Destination:
         self._store, self._db = store, store._db
         self._key_ids: dict[str, int] = {}
 
-    def experiment(self, experiment: Experiment, name: str) -> str:
+    def experiment_id(self, name: str) -> str | None:
+        """The id of the experiment with that name, deleted or not; None when there is none."""
+        found = self._store.experiment_named(name)
+        return None if found is None else found.experiment_id
+
+    def add_experiment(self, experiment: Experiment, name: str) -> str:
         """The id of the experiment with that name, which is made when there is none; tags it has already stay."""
         found = self._store.experiment_named(name)
         number = int(found.experiment_id if found else self._store.create_experiment(name))

@@ -134,12 +134,12 @@ class SqlSource:
             last = rows[-1][0]
 
     def _with_data(self, experiment_id: str, rows: list[Any]) -> Iterator[SourceRun]:
-        ids = [row[0] for row in rows]
+        ids, marks = [row[0] for row in rows], ", ".join("?" * len(rows))
         params = self._grouped("params", ("key", "value"), ids)
         tags = self._grouped("tags", ("key", "value"), ids)
         counts = dict(
             self._db.rows(
-                f"SELECT run_uuid, COUNT(*) FROM metrics WHERE run_uuid IN ({', '.join('?' * len(ids))}) GROUP BY run_uuid",
+                f"SELECT run_uuid, COUNT(*) FROM metrics WHERE run_uuid IN ({marks}) GROUP BY run_uuid",
                 ids,
             )
         )

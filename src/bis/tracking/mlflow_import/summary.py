@@ -44,7 +44,7 @@ class Progress:
 class Imported:
     """The result of an import.
 
-    ``experiments`` maps ids of the source to those of the store. ``repeated_points`` stood twice in the source.
+    ``experiments`` maps ids of the source to those of the store, None for one that a dry run did not make. ``repeated_points`` stood twice in the source.
     ``mismatches`` are runs whose points in the store are not as many as were read: a defect, or a source that changed
     meanwhile.
     """
@@ -52,7 +52,7 @@ class Imported:
     source: str
     found: Counts = field(default_factory=Counts)
     copied: Counts = field(default_factory=Counts)
-    experiments: dict[str, str] = field(default_factory=dict)
+    experiments: dict[str, str | None] = field(default_factory=dict)
     unchanged_runs: int = 0
     passed_over_runs: int = 0
     repeated_points: int = 0
