@@ -42,10 +42,12 @@ def read(path: Path, directory: Path, *, note: str | None = None) -> Environment
     dependencies = found.get("dependencies")
     translation = _Translation(RequirementLines(directory))
     specs = _split(path, items(path, dependencies, "dependencies") if dependencies else [], translation)
+    channels = _channels(path, found.get("channels"))
     declaration = CondaDeclaration(
-        channels=_channels(path, found.get("channels")),
+        channels=channels,
         dependencies=tuple((spec.text, where) for spec, where in specs),
         requirements=tuple(translation.lines.requirements),
+        own_channels=tuple(filter(conda_names.is_own_channel, channels)),
         ignored=tuple(key for key in ("name", "prefix") if key in found),
     )
     has_torch = any(conda_names.on_pypi(spec.name) == "torch" for spec, _ in specs)

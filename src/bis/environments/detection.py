@@ -41,7 +41,7 @@ def detect(directory: Path, *, kind: str | None, file: Path | None, manager: str
         )
     declared = _read(directory, kind, file) if kind and file else None
     spec = declared or _by_convention(directory)
-    if provider == "conda" or (provider is None and spec.conda_only):
+    if provider == "conda" or (provider is None and _needs_conda(spec)):
         from bis.environments import conda_file
 
         return conda_file.for_conda(dataclasses.replace(spec, python=spec.python or _pinned(directory)))
@@ -63,6 +63,11 @@ def _provider(manager: str | None) -> str | None:
     if manager not in MANAGERS:
         raise UsageError(
             f"there is no environment manager {manager!r}; there are {', '.join(MANAGERS)}",
+def _needs_conda(spec: EnvironmentSpec) -> bool:
+    """The rule: by the files alone, whether PyPI cannot have what a conda file asks for."""
+    return bool(spec.conda_only or (spec.conda and spec.conda.own_channels))
+
+
             hint=did_you_mean(manager, MANAGERS),
         )
     return MANAGERS[manager]

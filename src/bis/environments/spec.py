@@ -40,6 +40,8 @@ class CondaDeclaration:
     requirements: tuple[str, ...] = ()
     """pip's: the ``pip:`` section without what was translated."""
     ignored: tuple[str, ...] = ()
+    own_channels: tuple[str, ...] = ()
+    """Those that are given by an address of their own."""
     """Keys of the file that have no effect here: ``name``, ``prefix``."""
 
 
