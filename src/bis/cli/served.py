@@ -60,7 +60,7 @@ def located(args: argparse.Namespace) -> StoreAddress:
     beside = home.artifacts if file is None or file == home.database else file.with_name("artifacts")
     if file is None or file == home.database:
         home.ensure()
-    return StoreAddress(uri, args.artifacts or _variable("BIS_ARTIFACTS") or str(beside))
+    return StoreAddress(uri, _place(args.artifacts or _variable("BIS_ARTIFACTS") or str(beside)))
 
 
 def _store_uri(named: str) -> str:
@@ -75,6 +75,11 @@ def _store_uri(named: str) -> str:
             hint="There are sqlite:///FILE and postgresql://HOST/NAME.",
         )
     return f"{_SQLITE}{Path(path).expanduser().absolute()}"
+
+
+def _place(named: str) -> str:
+    """Where artifacts are; a folder by its whole path."""
+    return named if "://" in named or named.startswith("file:") else str(Path(named).expanduser().absolute())
 
 
 def _variable(name: str) -> str:

@@ -115,14 +115,13 @@ def _serve(
 
 
 def _open(address: StoreAddress, durability: str) -> GroupedStore:
-    from pathlib import Path
-
     from bis.server.direct_store import DirectStore
+    from bis.tracking.artifact_store import open_artifacts
     from bis.tracking.sqlite import SqliteStore
 
     if address.file is None or durability != "normal":
         raise UsageError("only SQLite files can be served now")
-    return DirectStore(SqliteStore(address.file, Path(address.artifacts)))
+    return DirectStore(SqliteStore(address.file, open_artifacts(address.artifacts)))
 
 
 def _first_token(store: Any) -> str | None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from bis.errors import BisError
+from bis.tracking.artifact_store import open_artifacts
 from bis.tracking.database import VERSION
 
 LEAST_FREE_BYTES = 10**9
 """Below this much free space a store is about to fail."""
+
+_PROBE = ".bis-check"
+"""The name of the artifact that is written to see whether that can be."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Check:
 
 
 def check(uri: str, artifacts: str) -> list[Check]:
-    """Look at the store and its artifacts; nothing is made, and no store is migrated."""
+    """Look at the store, which is neither made nor migrated, and write and delete an artifact."""
     file = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
     if file is None:
         return [Check(f"store {uri.partition('://')[0]}", False, "not known"), _artifacts(artifacts)]
@@ -65,14 +69,12 @@ def _version(name: str, found: int) -> Check:
 
 def _artifacts(place: str) -> Check:
     name = f"artifacts {place}"
-    if "://" in place:
-        return Check(name, True, "not looked at")
     try:
-        Path(place).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=place) as file:
-            file.write(b"bis")
-    except OSError as error:
-        return Check(name, False, f"cannot be written: {error.strerror}")
+        store = open_artifacts(place)
+        store.write(_PROBE, b"bis")
+        store.delete(_PROBE)
+    except BisError as error:
+        return Check(name, False, error.message)
     return Check(name, True, "can be written")
 
 
