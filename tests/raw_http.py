@@ -40,7 +40,7 @@ class Wire:
     """One connection to a server."""
 
     def __init__(self, server: Server) -> None:
-        self._host, self._token = server.url.removeprefix("http://"), server.token
+        self._host, self.token = server.url.removeprefix("http://"), server.token
         name, _, port = self._host.partition(":")
         self.socket = socket.create_connection((name, int(port)), timeout=10)
         self._file = self.socket.makefile("rb")
@@ -55,7 +55,7 @@ class Wire:
         content = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         standard: dict[str, str | None] = {
             "Host": self._host,
-            "Authorization": f"Bearer {self._token}" if self._token else None,
+            "Authorization": f"Bearer {self.token}" if self.token else None,
             "Content-Type": None if body is None else "application/json",
             "Content-Length": str(len(content)) if content or method in ("POST", "PUT") else None,
         }
@@ -69,11 +69,16 @@ class Wire:
         self.socket.sendall(content)
         return self.reply()
 
-    def reply(self) -> Reply:
-        """Read one reply."""
+    def head(self) -> tuple[int, dict[str, str]]:
+        """Read status and headers of a reply."""
         status = int(self._file.readline().split()[1])
         headers: dict[str, str] = {}
         while line := self._file.readline().strip().decode():
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
+        return status, headers
+
+    def reply(self) -> Reply:
+        """Read one reply."""
+        status, headers = self.head()
         return Reply(status, headers, self._file.read(int(headers.get("content-length", 0))))

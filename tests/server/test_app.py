@@ -45,16 +45,40 @@ def test_a_path_is_known_by_all_its_names(wire: Wire, path: str) -> None:
     [
         ("GET", "/"),
         ("GET", f"{MLFLOW}/nothing"),
-        ("DELETE", f"{MLFLOW}/runs/get"),
         ("POST", "/graphql"),
         ("POST", "/api/3.0/mlflow/traces"),
         ("GET", "/api/4.0/mlflow/runs/get"),
-        ("OPTIONS", f"{MLFLOW}/runs/get"),
+        ("GET", "/mlflow/experiments/get?experiment_id=0"),
+        ("PUT", "/get-artifact"),
     ],
 )
 def test_what_is_no_endpoint_is_said_in_json(wire: Wire, method: str, path: str) -> None:
     reply = wire.ask(method, path, {} if method == "POST" else None)
     assert (reply.status, reply.code) == (404, "ENDPOINT_NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", f"{MLFLOW}/runs/get", "GET"),
+        ("OPTIONS", f"{MLFLOW}/runs/get", "GET"),
+        ("GET", f"{MLFLOW}/runs/create", "POST"),
+        ("PUT", f"{MLFLOW}/experiments/search", "GET, POST"),
+        ("POST", f"{MLFLOW}/logged-models/m-1", "DELETE, GET, PATCH"),
+    ],
+)
+def test_another_method_is_told_which_there_are(wire: Wire, method: str, path: str, allowed: str) -> None:
+    reply = wire.ask(method, path, {} if method != "OPTIONS" else None)
+    assert (reply.status, reply.code, reply.headers["allow"]) == (405, "ENDPOINT_NOT_FOUND", allowed)
+
+
+def test_a_head_is_a_get_without_its_body(wire: Wire) -> None:
+    for path in ("/health", f"{MLFLOW}/experiments/get?experiment_id=0"):
+        wire.socket.sendall(
+            f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {wire.token}\r\n\r\n".encode()
+        )
+        assert wire.head()[0] == 200
+    assert wire.ask("GET", "/health").body == b"OK"
 
 
 def test_health_and_version_are_texts_that_need_no_token(wire: Wire) -> None:

@@ -14,8 +14,8 @@ import pytest
 
 from bis.tracking import RunStatus
 from bis.tracking.sqlite import SqliteStore
+from bis_server import serving
 from mlflow_clients import LATEST, client_python
-from served import serving
 
 if TYPE_CHECKING:
     from bis.server.loopback import LoopbackServer

@@ -12,15 +12,15 @@ from urllib.parse import parse_qs
 
 from bis._version import __version__
 from bis.errors import RunNotFoundError, TrackingError
-from bis.server import artifacts, experiments, histories, models, registry, run_data, runs
+from bis.server import artifacts, experiments, histories, models, openapi, registry, run_data, runs
 from bis.server.encoding import Encoder
-from bis.server.fields import Fields
+from bis.server.fields import MOST_JSON_DEPTH, Fields, check_depth
 from bis.server.guard import Guard
 from bis.server.routes import PREFIX, Call, Routes, Table, reads
 from bis.tracking.refusals import RefusedError, invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from bis.server.asgi import Receive, Scope, Send
     from bis.server.encoding import Json
@@ -108,23 +108,38 @@ class App:
             status, code, message = refusal
             await _reply(send, status, _error(code, message))
             return
-        if path in _TEXTS:
-            await _reply(send, 200, _TEXTS[path], b"text/plain; charset=utf-8")
-            return
         prefixed = PREFIX.fullmatch(path)
-        rest = prefixed[1] if prefixed else ""
-        if rest.startswith(f"{artifacts.PROXY}/") and method in artifacts.METHODS:
+        rest = prefixed[1] if prefixed else path
+        if prefixed and rest.startswith(f"{artifacts.PROXY}/") and method in artifacts.METHODS:
             await self._file(method, rest[len(artifacts.PROXY) + 1 :], headers, receive, send)
             return
-        found = TABLE.find(method, rest)
+        asked = "GET" if method == "HEAD" else method  # its answer has no body, which the protocol sees to
+        if asked == "GET" and await self._page(scope, headers, send):
+            return
+        found = TABLE.find(asked, rest) if prefixed else None
         if found is None:
-            await _reply(send, 404, _error("ENDPOINT_NOT_FOUND", f"No endpoint {method} {path[:200]}"))
+            await _refuse_route(send, method, path, TABLE.methods(rest) if prefixed else [])
             return
         route, parts = found
-        fields = await _fields(method, scope["query_string"], headers, receive)
+        fields = await _fields(asked, scope["query_string"], headers, receive)
         scope["bis.fields"] = fields  # what the audit log takes the ids from
         reply = route.answer(Call(self._store, fields, self._encoder_for(headers), parts))
         await _reply(send, 200, json.dumps(reply, allow_nan=False, separators=(",", ":")).encode())
+
+    async def _page(self, scope: Scope, headers: Mapping[bytes, bytes], send: Send) -> bool:
+        """Answer what has no prefix: texts, this protocol's document, files by the names of MLflow's pages."""
+        path = scope["path"]
+        if path in _TEXTS:
+            await _reply(send, 200, _TEXTS[path], b"text/plain; charset=utf-8")
+        elif path == openapi.PATH:
+            await _reply(send, 200, openapi.document_json(TABLE))
+        elif path in artifacts.LOCATED:
+            call = Call(self._store, _query_fields(scope["query_string"]), self._encoder)
+            store, name = artifacts.LOCATED[path](call)
+            await artifacts.download(store, name, headers, send, head=scope["method"] == "HEAD")
+        else:
+            return False
+        return True
 
     async def _file(
         self, method: str, path: str, headers: Mapping[bytes, bytes], receive: Receive, send: Send
@@ -148,15 +163,28 @@ class App:
 _TEXTS = {"/health": b"OK", "/version": __version__.encode()}
 
 
+async def _refuse_route(send: Send, method: str, path: str, methods: list[str]) -> None:
+    """Clients try their next path on this code; MLflow's server has the same statuses, and a page."""
+    body = _error("ENDPOINT_NOT_FOUND", f"No endpoint {method} {path[:200]}")
+    if methods:
+        await _reply(send, 405, body, more=[(b"allow", ", ".join(methods).encode())])
+    else:
+        await _reply(send, 404, body)
+
+
+def _query_fields(query: bytes) -> Fields:
+    return Fields(parse_qs(query.decode("latin-1"), keep_blank_values=True))
+
+
 async def _fields(method: str, query: bytes, headers: Mapping[bytes, bytes], receive: Receive) -> Fields:
     if method == "GET":
-        return Fields(parse_qs(query.decode("latin-1"), keep_blank_values=True))
+        return _query_fields(query)
     body = await _body(receive)
     if not body and method != "POST":
-        return Fields(parse_qs(query.decode("latin-1"), keep_blank_values=True))
+        return _query_fields(query)
     if headers.get(b"content-type", b"").lower() not in _JSON_TYPES:
         raise RefusedError("Bad Request. Content-Type must be application/json.", code="BAD_REQUEST")
-    return Fields(_object(body or b"{}"))
+    return Fields(_object(body or b"{}"), len(body))
 
 
 async def _body(receive: Receive) -> bytes:
@@ -185,6 +213,8 @@ def _object(body: bytes) -> Json:
             raise RefusedError("Bad Request. The body is not a JSON object.", code="BAD_REQUEST") from error
     if not isinstance(value, dict):
         raise invalid("Bad Request. The body is not a JSON object.")
+    if body.count(b"{") + body.count(b"[") > MOST_JSON_DEPTH:
+        check_depth(value)
     return value
 
 
@@ -201,11 +231,18 @@ def _error(code: str, message: str) -> bytes:
     return json.dumps({"error_code": code, "message": message}).encode()
 
 
-async def _reply(send: Send, status: int, body: bytes, content_type: bytes = b"application/json") -> None:
+async def _reply(
+    send: Send,
+    status: int,
+    body: bytes,
+    content_type: bytes = b"application/json",
+    more: Sequence[tuple[bytes, bytes]] = (),
+) -> None:
     headers = [
         (b"content-type", content_type),
         (b"content-length", str(len(body)).encode()),
         (b"x-content-type-options", b"nosniff"),
+        *more,
     ]
     if status == 401:
         headers.append((b"www-authenticate", b'Basic realm="bis"'))

@@ -18,7 +18,7 @@ from bis.tracking.artifact_store import CHUNK_BYTES, write_all
 from bis.tracking.refusals import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
     from contextlib import AbstractContextManager
 
     from bis.server.asgi import Receive, Send
@@ -173,6 +173,22 @@ def _list_proxied(call: Call) -> Json:
     found = call.store.artifacts.listing(call.fields.text("path"))
     return {"files": [{**file, "path": file["path"].rpartition("/")[2]} for file in files(found)]}
 
+
+def _of_run(call: Call) -> tuple[ArtifactStore, str]:
+    uri = call.store.run(call.fields.run_id()).info.artifact_uri
+    return call.store.served_directory(uri), call.fields.required("path")
+
+
+def _of_version(call: Call) -> tuple[ArtifactStore, str]:
+    uri = call.store.model_artifact_uri(call.fields.required("name"), str(call.fields.version()))
+    return call.store.served_directory(uri), call.fields.required("path")
+
+
+LOCATED: dict[str, Callable[[Call], tuple[ArtifactStore, str]]] = {
+    "/get-artifact": _of_run,
+    "/model-versions/get-artifact": _of_version,
+}
+"""Files as MLflow's pages ask for them: by run, and by version of a model."""
 
 ROUTES: Routes = (
     reads(

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 E = TypeVar("E", bound="Enum")
 
+MOST_JSON_DEPTH = 64
+"""How deep the objects and lists of a request may lie in each other; MLflow's have four levels."""
+
 _SEE = "See the API docs for more information about request parameters."
 
 
@@ -25,8 +28,10 @@ class Fields:
     Values of a query are texts, so a number or a truth value may come as a text everywhere.
     """
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
+    def __init__(self, values: Mapping[str, Any], size_bytes: int = 0) -> None:
         self._values = values
+        self.size_bytes = size_bytes
+        """The length of the body that they came in."""
 
     def words(self, names: Iterable[str]) -> dict[str, str]:
         """Those of the named fields that are a text or a number, as text."""
@@ -46,10 +51,7 @@ class Fields:
             value = value[-1]  # a query's field that is there several times
         if not isinstance(value, str):
             self._refuse(name, value)
-        if "\0" in value or not _is_unicode(value):
-            raise invalid(
-                f"Invalid value for parameter '{name}' supplied: it cannot be stored as text. {_SEE}"
-            )
+        _check_text(name, value)
         return value
 
     def required(self, name: str) -> str:
@@ -62,6 +64,13 @@ class Fields:
     def run_id(self) -> str:
         """The run: clients send ``run_id``, old ones ``run_uuid``."""
         return self.text("run_id") or self.text("run_uuid") or self.required("run_id")
+
+    def version(self) -> int:
+        """The number of a model's version, which is a text."""
+        text = self.required("version")
+        if not (text.isascii() and text.isdigit() and len(text) < 19):
+            raise invalid(f"Model version must be an integer, got '{text[:100]}'")
+        return int(text)
 
     def integer(self, name: str, default: int | None = None) -> int | None:
         """A whole number of 64 bits; ``default`` when it is absent or null."""
@@ -124,6 +133,8 @@ class Fields:
             return []
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             self._refuse(name, value)
+        for item in value:
+            _check_text(name, item)
         return value
 
     def objects(self, name: str) -> list[Fields]:
@@ -166,12 +177,32 @@ class Fields:
         return number
 
     def _refuse(self, name: str, value: object) -> NoReturn:
-        shown = json.dumps(value, default=str)
+        shown = json.dumps(value, default=str)  # no deeper than MOST_JSON_DEPTH
         raise invalid(f"Invalid value {shown[:200]} for parameter '{name}' supplied. {_SEE}")
 
 
 def _missing(name: str) -> Exception:
     return invalid(f"Missing value for required parameter '{name}'. {_SEE}")
+
+
+def check_depth(value: object) -> None:
+    """Refuse objects and lists that lie too deep in each other."""
+    level = [value]
+    for _ in range(MOST_JSON_DEPTH):
+        level = [
+            child
+            for one in level
+            for child in (one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return
+    raise invalid(f"Bad Request. The body has more than {MOST_JSON_DEPTH} levels.")
+
+
+def _check_text(name: str, text: str) -> None:
+    if "\0" in text or not _is_unicode(text):
+        raise invalid(f"Invalid value for parameter '{name}' supplied: it cannot be stored as text. {_SEE}")
 
 
 def _is_unicode(text: str) -> bool:

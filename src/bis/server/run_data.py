@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from bis.server import shapes
 from bis.server.experiments import tags_of
+from bis.server.fields import check_depth
 from bis.server.routes import writes
-from bis.tracking.limits import check_batch, check_dataset
+from bis.tracking.limits import BATCH_BYTES, check_batch, check_dataset
 from bis.tracking.model import Dataset, DatasetInput, Metric, ModelLink, Param, Tag
 from bis.tracking.refusals import invalid
 
@@ -49,6 +50,11 @@ def _set_tag(call: Call) -> Json:
 
 
 def _log_batch(call: Call) -> Json:
+    if call.fields.size_bytes > BATCH_BYTES:
+        raise invalid(
+            f"Batched logging API requests must be at most {BATCH_BYTES} bytes, got a request of size"
+            f" {call.fields.size_bytes}."
+        )
     return _log(
         call,
         [_metric(item) for item in call.fields.objects("metrics")],
@@ -101,6 +107,7 @@ def _log_model(call: Call) -> Json:
         raise invalid("Malformed model info: it is not JSON.") from error
     if not isinstance(description, dict):
         raise invalid("Malformed model info: it is not a JSON object.")
+    check_depth(description)
     call.store.record_model(call.fields.run_id(), description)
     return {}
 
