@@ -57,17 +57,17 @@ def detect(directory: Path, *, kind: str | None, file: Path | None, manager: str
     )
 
 
+def _needs_conda(spec: EnvironmentSpec) -> bool:
+    """The rule: by the files alone, whether PyPI cannot have what a conda file asks for."""
+    return bool(spec.conda_only or (spec.conda and spec.conda.own_channels))
+
+
 def _provider(manager: str | None) -> str | None:
     if manager is None:
         return None
     if manager not in MANAGERS:
         raise UsageError(
             f"there is no environment manager {manager!r}; there are {', '.join(MANAGERS)}",
-def _needs_conda(spec: EnvironmentSpec) -> bool:
-    """The rule: by the files alone, whether PyPI cannot have what a conda file asks for."""
-    return bool(spec.conda_only or (spec.conda and spec.conda.own_channels))
-
-
             hint=did_you_mean(manager, MANAGERS),
         )
     return MANAGERS[manager]

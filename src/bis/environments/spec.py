@@ -39,9 +39,9 @@ class CondaDeclaration:
     """conda's match specifications as written, each with its place."""
     requirements: tuple[str, ...] = ()
     """pip's: the ``pip:`` section without what was translated."""
-    ignored: tuple[str, ...] = ()
     own_channels: tuple[str, ...] = ()
     """Those that are given by an address of their own."""
+    ignored: tuple[str, ...] = ()
     """Keys of the file that have no effect here: ``name``, ``prefix``."""
 
 
