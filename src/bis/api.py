@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bis.errors import RunFailedError
-from bis.runs import RunOptions, read_backend_config, read_reuse, refuse_container_options, start
+from bis.pipelines import PipelineOptions, start
+from bis.plans import ContainerOptions
+from bis.runs import RunOptions, read_backend_config, read_reuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from bis.backends.project_run import ProjectRun
+    from bis.pipelines import PipelineRun
     from bis.plans import Level
 
 
@@ -42,22 +45,23 @@ def run(
     keep_env: Iterable[str] = (),
     locked: bool = False,
     reuse: bool | str | None = None,
+    jobs: int | None = None,
     notify: Callable[[str], None] | None = None,
-) -> ProjectRun:
+) -> ProjectRun | PipelineRun:
     """Run a project, from a folder or a Git URI to a tracked result.
 
     Takes what ``mlflow.projects.run`` takes (positions included). ``timeout_s`` is in seconds; ``as_of`` is a date
     or ``latest``, ``upgrade`` resolves anew, and ``locked`` wants the project's own lock, up to date. ``seed`` is 0
     unless given, ``level`` is ``observe``, ``seed`` (the default) or ``strict``, and ``keep_env`` names variables that
     decide the result, to be recorded with their values. ``reuse`` takes a finished run of the same plan, whose inputs
-    are still the same, instead of executing it (``"always"``: also one that used the network). ``notify`` is given
-    one-line notes, which are dropped by default. With ``synchronous=False`` the run goes on in a thread of this
-    process, which waits for it before it exits.
+    are still the same, instead of executing it (``"always"``: also one that used the network). An entry point that
+    comes after others is run with them as a pipeline, ``jobs`` steps at a time (default: one for each core).
+    ``notify`` is given one-line notes, which are dropped by default. With ``synchronous=False`` the run goes on in a
+    thread of this process, which waits for it before it exits.
 
     Returns the run. Raises RunFailedError when a synchronous run did not finish well, and another BisError for
     every mistake in the arguments, the project or its environment.
     """
-    refuse_container_options(docker_args, build_image=build_image or docker_auth is not None)
     read_backend_config(backend_config)
     options = RunOptions(
         uri=str(uri),
@@ -73,6 +77,7 @@ def run(
         run_name=run_name,
         tags=tags or {},
         env_file=env_file,
+        container=ContainerOptions.read(docker_args, build_image=build_image, docker_auth=docker_auth),
         timeout_s=timeout_s,
         as_of=as_of,
         upgrade=upgrade,
@@ -82,7 +87,12 @@ def run(
         locked=locked,
         reuse=read_reuse(reuse),
     )
-    submitted = start(options, notify=notify or (lambda _: None), synchronous=synchronous)
+    submitted = start(
+        options,
+        notify=notify or (lambda _: None),
+        synchronous=synchronous,
+        pipeline=PipelineOptions(jobs=jobs),
+    )
     if synchronous and submitted.status != "FINISHED":
         raise RunFailedError(
             f"run {submitted.run_id} is {submitted.status}: its command ended with exit code"

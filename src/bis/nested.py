@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from bis.backends.project_run import ProjectRun
     from bis.backends.submitted import SubmittedRun
     from bis.execution.enclosing import Enclosing
+    from bis.pipelines import PipelineRun
     from bis.runs import RunOptions
     from bis.tracking import Store
 
@@ -61,7 +63,7 @@ class _Caller:
     def __init__(self, requests: int, replies: int) -> None:
         self._requests = os.fdopen(requests, "rb", buffering=0)
         self._replies = replies
-        self._run: SubmittedRun | None = None
+        self._run: SubmittedRun | PipelineRun | None = None
         self._is_cancelled = False
         self._lock = threading.Lock()
 
@@ -75,7 +77,7 @@ class _Caller:
         with contextlib.suppress(OSError):
             os.write(self._replies, json.dumps(words).encode() + b"\n")
 
-    def begun(self, run: SubmittedRun) -> None:
+    def begun(self, run: SubmittedRun | PipelineRun) -> None:
         """Say that the run exists, and end it when the script asks for that, or is gone."""
         self.tell(run_id=run.run_id)
         with self._lock:
@@ -119,22 +121,22 @@ def _serve(caller: _Caller, notify: Callable[[str], None]) -> int:
     return 0 if finished.status == "FINISHED" else 1
 
 
-def _run(options: RunOptions, caller: _Caller, notify: Callable[[str], None]) -> ProjectRun:
-    from bis.cli.style import duration
-    from bis.runs import start
+def _run(options: RunOptions, caller: _Caller, notify: Callable[[str], None]) -> ProjectRun | PipelineRun:
+    from bis.pipelines import start
+    from bis.reuse import TakenRun
 
     shown = " ".join(f"{key}={value}" for key, value in list(options.parameters.items())[:8])
 
-    def begun(run: SubmittedRun) -> None:
+    def begun(run: SubmittedRun | PipelineRun) -> None:
         caller.begun(run)
-        verb = "reused" if run.outcome is not None else "run"
+        verb = "reused" if isinstance(run, TakenRun) else "run"
         notify(f"{verb} {run.run_id[:8]}: {options.entry_point} {shown}".rstrip())
 
+    began = time.monotonic()
     finished = start(options, notify=notify, begun=begun)
-    if finished.reused:
-        return finished
-    taken = duration(finished.result.record.duration_s)
-    notify(f"run {finished.run_id[:8]}: {options.entry_point} {finished.status} in {taken}")
+    if not finished.reused:
+        taken = f"{time.monotonic() - began:.2f} s"
+        notify(f"run {finished.run_id[:8]}: {options.entry_point} {finished.status} in {taken}")
     return finished
 
 
@@ -142,13 +144,10 @@ def _options(
     request: Mapping[str, Any], enclosing: Enclosing, store: Store, notify: Callable[[str], None]
 ) -> RunOptions:
     """The request as options of a run; raises a BisError for what cannot be taken."""
-    from bis.plans import read_level
-    from bis.runs import RunOptions, read_backend_config, read_reuse, refuse_container_options
+    from bis.plans import ContainerOptions, read_level
+    from bis.runs import RunOptions, read_backend_config, read_reuse
     from bis.tracking import tags
 
-    refuse_container_options(
-        request["docker_args"], build_image=bool(request["build_image"] or request["docker_auth"])
-    )
     read_backend_config(request["backend_config"])
     level = request["level"]
     options = RunOptions(
@@ -165,6 +164,11 @@ def _options(
         run_name=request["run_name"],
         tags={**(request["tags"] or {}), tags.CALL: request["call"]},
         env_file=request["env_file"],
+        container=ContainerOptions.read(
+            request["docker_args"],
+            build_image=bool(request["build_image"]),
+            docker_auth=request["docker_auth"],
+        ),
         timeout_s=request["timeout_s"],
         as_of=request["as_of"],
         upgrade=bool(request["upgrade"]),
@@ -234,7 +238,7 @@ def _as_before(
     return options
 
 
-def _result(finished: ProjectRun) -> dict[str, Any]:
+def _result(finished: ProjectRun | PipelineRun) -> dict[str, Any]:
     return {
         "status": finished.status,
         "exit_code": finished.exit_code,

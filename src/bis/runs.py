@@ -25,7 +25,7 @@ from bis.execution import (
 from bis.execution.supervision import KILL_AFTER_S
 from bis.home import Home
 from bis.liveness import sweep
-from bis.plans import Prepared, Request, chosen_level, chosen_seed, prepare, prepare_again
+from bis.plans import NO_OPTIONS, Prepared, Request, chosen_level, chosen_seed, prepare, prepare_again
 from bis.tracking import open_callers_store
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     from bis.backends.submitted import SubmittedRun
     from bis.environments import Lock
-    from bis.plans import Level, Plan
+    from bis.plans import ContainerOptions, Level, Plan
+    from bis.projects import Project
     from bis.reuse import Policy
     from bis.sources import Source
     from bis.tracking import Store
@@ -51,6 +52,7 @@ class ExecutionOptions:
     run_name: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     env_file: str | None = None
+    container: ContainerOptions = NO_OPTIONS
     timeout_s: float | None = None
     trace: Literal["audit", "full"] | None = None
     """``full``: every program of the run is observed, and not its Pythons alone. None: ``full`` where ``reuse`` is
@@ -87,6 +89,12 @@ class RunOptions(ExecutionOptions):
     """Take the packages of the project's own lock file, which has to be up to date."""
     source: Source | None = None
     """The source, where it is known already: that of the enclosing run."""
+    project: Project | None = None
+    """The project in it, where it is read already."""
+    steps: Mapping[str, str] | None = None
+    """Of a step of a pipeline: what its references to earlier steps stand for."""
+    step_folders: Mapping[str, str] = field(default_factory=dict)
+    """The artifact directories of those steps, by name."""
     lock: Lock | None = None
     """The lock, where it is known already: that of the run which is repeated."""
 
@@ -134,7 +142,7 @@ def execute_plan(
     cannot be had.
     """
     chosen = options or ExecutionOptions()
-    secrets = read_env_file(Path(chosen.env_file)) if chosen.env_file else {}
+    secrets = _named_variables(chosen)
 
     def prepare_here(home: Home) -> Prepared:
         project = directory / plan.source.subdirectory
@@ -168,10 +176,10 @@ def _submit(
     home = Home.locate()
     home.ensure()
     backend = find_backend(options.backend)
-    execution_options = _execution_options(options, streams)
+    execution = execution_options(options, streams)
     sweep(home, notify=notify)
     store = open_callers_store(home, notify=notify)
-    check_placement(store, execution_options.placement)
+    check_placement(store, execution.placement)
     prepared = prepare_here(home)
     policy = options.reuse or ("yes" if prepared.reuse else "no")
     taken = _taken(prepared, store, home, policy, options)
@@ -187,15 +195,15 @@ def _submit(
             show_progress=show_progress,
         )
         announce(prepared)
-        execution = Execution(
+        executed = Execution(
             prepared,
             environment,
             store=store,
             home=home,
-            options=_with_trace(execution_options, options.trace, policy),
+            options=_with_trace(execution, options.trace, policy),
             notify=notify,
         )
-        submitted = backend.submit(execution, synchronous=synchronous, begun=begun)
+        submitted = backend.submit(executed, synchronous=synchronous, begun=begun)
     except BaseException:
         prepared.source.close()
         raise
@@ -236,20 +244,21 @@ def prepare_run(options: RunOptions, *, home: Home, notify: Callable[[str], None
         seed=chosen_seed(options.seed, os.environ),
         level=chosen_level(options.level, os.environ),
         keep=options.keep_env,
-        env_file=read_env_file(Path(options.env_file)) if options.env_file else {},
+        env_file=_named_variables(options),
+        container=options.container,
         source=options.source,
+        project=options.project,
+        steps=options.steps,
+        step_folders=options.step_folders,
         lock=options.lock,
     )
     return prepare(request, home=home, notify=notify)
 
 
-def refuse_container_options(docker_args: object, *, build_image: bool) -> None:
-    """Raise UsageError for options that only a container environment has."""
-    if docker_args or build_image:
-        raise UsageError(
-            "-A, --build-image and docker_auth are for docker_env projects, which this version does not run",
-            hint="Leave them out, and use a python_env or conda_env.",
-        )
+def _named_variables(options: ExecutionOptions) -> dict[str, str]:
+    """The variables of ``--env-file`` and of ``-A env=``: their values are in no document."""
+    named = read_env_file(Path(options.env_file)) if options.env_file else {}
+    return {**named, **options.container.secrets}
 
 
 def read_reuse(value: object) -> Policy | None:
@@ -287,7 +296,8 @@ def read_backend_config(config: Mapping[str, Any] | str | None) -> Mapping[str, 
     return read
 
 
-def _execution_options(options: ExecutionOptions, streams: Streams | None) -> Options:
+def execution_options(options: ExecutionOptions, streams: Streams | None) -> Options:
+    """How to execute, from what the user asked for; raises UsageError for what cannot be taken together."""
     if options.experiment_name is not None and options.experiment_id is not None:
         raise UsageError("give an experiment's name or its id, not both")
     if options.timeout_s is not None and not options.timeout_s > 0:
@@ -308,7 +318,7 @@ def _execution_options(options: ExecutionOptions, streams: Streams | None) -> Op
     storage = options.storage_dir or os.environ.get("MLFLOW_TMP_DIR")
     return Options(
         placement=placement,
-        variables=read_env_file(Path(options.env_file)) if options.env_file else {},
+        variables=_named_variables(options),
         timeout_s=options.timeout_s,
         streams=streams or Streams.of_process(),
         storage=Path(storage) if storage else None,

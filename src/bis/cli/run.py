@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bis.backends.project_run import ProjectRun
     from bis.cli.style import Style
     from bis.execution import Record
+    from bis.pipelines import PipelineRun
     from bis.runs import RunOptions
 
 _DESCRIPTION = """\
@@ -58,6 +59,10 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         help="take a finished run of the same instead of executing it again: yes (--reuse alone), no,"
         " or always (also when it used the network)",
     )
+    what.add_argument("--no-reuse", dest="reuse", action="store_const", const="no", help="execute each step")
+    what.add_argument(
+        "-j", "--jobs", metavar="N", help="steps of a pipeline that run at the same time (default: cores)"
+    )
     what.add_argument(
         "--env-file", metavar="FILE", help="set the variables of this dotenv file for the command"
     )
@@ -94,9 +99,18 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         metavar="NAME[=VALUE]",
         action="append",
         default=[],
-        help="for container environments",
+        help="an option of the container engine: -A memory=2g, -A gpus=all, -A env=NAME",
     )
-    where.add_argument("--build-image", action="store_true", help="for container environments")
+    where.add_argument(
+        "--build-image",
+        action="store_true",
+        help="run in an image of its own that the project is copied into",
+    )
+    where.add_argument(
+        "--container-engine",
+        metavar="docker|podman",
+        help="which engine runs containers (default: BIS_CONTAINER_ENGINE, else the first that is there)",
+    )
     where.add_argument(
         "--system-metrics",
         action="store_true",
@@ -171,21 +185,33 @@ def run(args: argparse.Namespace) -> int:
     options = read_options(args)
     if args.dry_run:
         return _print_plan(options, args)
+    from bis.cli.pipeline import Board
     from bis.cli.style import Style, notifier
     from bis.cli.summary import print_opening, repeat_command
     from bis.execution import Streams
-    from bis.runs import start
+    from bis.pipelines import PipelineOptions, PipelineRun, start
 
     style = Style(sys.stderr)
-    notify = notifier(quiet=args.quiet)
     shown = not args.quiet
-    finished = start(
-        options,
-        notify=notify,
-        streams=Streams.on_stderr() if args.json else Streams.of_process(),
-        show_progress=shown and style.on,
-        announce=lambda prepared: print_opening(prepared, style) if shown else None,
-    )
+    board = Board(style, quiet=args.quiet, to_stderr=args.json)
+    try:
+        finished = start(
+            options,
+            notify=notifier(quiet=args.quiet),
+            streams=Streams.on_stderr() if args.json else Streams.of_process(),
+            show_progress=shown and style.on,
+            announce=lambda prepared: print_opening(prepared, style) if shown else None,
+            pipeline=PipelineOptions(
+                jobs=None if args.jobs is None else read_jobs(args.jobs),
+                on_begin=board.begin,
+                on_change=board.change,
+                on_line=board.line,
+            ),
+        )
+    finally:
+        board.close()
+    if isinstance(finished, PipelineRun):
+        return report_pipeline(finished, args, style)
     return report(finished, args, style, again=repeat_command(options, finished.prepared))
 
 
@@ -201,12 +227,33 @@ def report(finished: ProjectRun, args: argparse.Namespace, style: Style, *, agai
     return _exit_status(finished.result.record)
 
 
+def report_pipeline(finished: PipelineRun, args: argparse.Namespace, style: Style) -> int:
+    """Show what came of a pipeline as the output options ask for it; returns the exit status."""
+    from bis.cli.pipeline import pipeline_document, print_pipeline_summary
+    from bis.cli.style import print_json
+
+    if args.json:
+        print_json(pipeline_document(finished))
+    elif not args.quiet:
+        print_pipeline_summary(finished, style)
+    if finished.stopped_by is not None:
+        return INTERRUPTED
+    return FINISHED if finished.status == "FINISHED" else FAILED
+
+
+def read_jobs(text: str) -> int:
+    """A number of steps; raises UsageError."""
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"--jobs {text!r} is not a number of steps", hint="Give a whole number from 1 on.")
+    return int(text)
+
+
 def read_options(args: argparse.Namespace) -> RunOptions:
     """The arguments as options of a run; raises UsageError or ParameterError for what cannot be read."""
-    from bis.plans import read_level, read_seed
-    from bis.runs import RunOptions, read_backend_config, refuse_container_options
+    from bis.plans import ContainerOptions, choose_engine, read_level, read_seed
+    from bis.runs import RunOptions, read_backend_config
 
-    refuse_container_options(args.docker_args, build_image=args.build_image)
+    choose_engine(args.container_engine)
     read_backend_config(args.backend_config)
     return RunOptions(
         uri=args.uri,
@@ -222,6 +269,7 @@ def read_options(args: argparse.Namespace) -> RunOptions:
         run_name=args.run_name,
         tags=read_pairs("--set-tag", args.set_tag),
         env_file=args.env_file,
+        container=ContainerOptions.read(args.docker_args, build_image=args.build_image),
         timeout_s=None if args.timeout is None else read_seconds(args.timeout),
         as_of=args.as_of,
         upgrade=args.upgrade,

@@ -127,6 +127,8 @@ def source_words(prepared: Prepared) -> str:
 def environment_words(prepared: Prepared) -> str:
     """The environment in one line."""
     lock = prepared.lock
+    if lock.container:
+        return f"container, image {lock.container.image} ({lock.container.image_id[7:19]})"
     words = f"{lock.manager}, Python {lock.python}" if lock.python else lock.manager
     if lock.manager != "local":
         words += f", {counted(len(lock.packages), 'package')}"
@@ -140,6 +142,8 @@ def pinned_words(prepared: Prepared) -> list[str]:
     lines = []
     if prepared.source.tree:
         lines.append(f"source tree {prepared.source.tree[:12]}")
+    if prepared.lock.container:
+        lines.append(f"image {prepared.lock.container.image_id[7:19]}")
     if prepared.lock.python:
         lines.append(f"Python {prepared.lock.python}")
     if prepared.lock.pinned and prepared.lock.packages:

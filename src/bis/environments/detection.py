@@ -12,6 +12,8 @@ from bis.errors import SpecError, UsageError, did_you_mean
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from bis.environments.spec import ContainerDeclaration
+
 MANAGERS = {"uv": "uv", "virtualenv": "uv", "local": "local", "conda": "conda"}
 """What can be asked for with ``--env-manager``, and the provider that answers."""
 
@@ -26,19 +28,23 @@ _CONVENTIONS = (
 """The others are what people have where MLflow would run an empty environment."""
 
 
-def detect(directory: Path, *, kind: str | None, file: Path | None, manager: str | None) -> EnvironmentSpec:
+def detect(
+    directory: Path,
+    *,
+    kind: str | None,
+    file: Path | None,
+    manager: str | None,
+    container: ContainerDeclaration | None = None,
+) -> EnvironmentSpec:
     """Return the environment that a project declares.
 
     ``kind`` and ``file`` are what its MLproject says (None: nothing), ``manager`` what the user asks for
-    (None: by the files alone). Raises SpecError where the declaration cannot be read, UsageError for a
-    manager that does not exist.
+    (None: by the files alone); ``container`` is what it says of a container. Raises SpecError where the
+    declaration cannot be read, UsageError for a manager that does not exist.
     """
     provider = _provider(manager)
-    if kind == "docker_env":
-        raise SpecError(
-            "the project asks for a container (docker_env), which is not supported yet",
-            hint="Declare a python_env or conda_env in MLproject beside or instead of docker_env.",
-        )
+    if container is not None:  # goes before the manager, as in MLflow
+        return EnvironmentSpec(directory, manager="container", kind="docker_env", container=container)
     declared = _read(directory, kind, file) if kind and file else None
     spec = declared or _by_convention(directory)
     if provider == "conda" or (provider is None and _needs_conda(spec)):

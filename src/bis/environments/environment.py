@@ -53,6 +53,8 @@ class Environment:
     """How long that took."""
     import_paths: tuple[Path, ...] = ()
     """Where the code of editable packages is read from."""
+    engine: str | None = None
+    """The executable of the container engine that has the image, for a container."""
     activation: Activation | None = None
     """What the environment's own scripts set, where it has some: one of conda."""
 

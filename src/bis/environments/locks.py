@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bis.environments.as_of import AsOf
+    from bis.environments.container.locked import LockedContainer
     from bis.environments.spec import EnvironmentSpec
     from bis.home import Home
 
@@ -61,6 +62,8 @@ class Lock:
     notes: tuple[str, ...] = ()
     pinned: bool = True
     """False for ``local``: what is installed there can change under the lock."""
+    container: LockedContainer | None = None
+    """The image and what a container of it is started with, for ``docker_env``."""
     conda: str = ""
     """The packages of conda as text of conda-lock's format 1, without credentials and hosts of mirrors."""
 
@@ -80,6 +83,8 @@ class Lock:
         ]
         if self.conda:
             decides.append(self.deciding_conda)
+        if self.container:
+            decides.append(self.container.decides)
         return hashlib.sha256(json.dumps(decides).encode()).hexdigest()
 
     @property
@@ -109,8 +114,9 @@ class Lock:
     def to_dict(self) -> dict[str, Any]:
         """Return the lock as JSON takes it."""
         document = {"format": FORMAT, **asdict(self)}
-        if not self.conda:
-            del document["conda"]
+        for name in ("conda", "container"):
+            if not document[name]:
+                del document[name]
         return document
 
     @classmethod
@@ -123,6 +129,10 @@ class Lock:
             fields[name] = tuple(fields.get(name, ()))
         fields["variables"] = tuple((name, value) for name, value in fields.get("variables", ()))
         fields["local"] = tuple(LockedPath(**each) for each in fields.get("local", ()))
+        if fields.get("container"):
+            from bis.environments.container.locked import LockedContainer  # most projects have none
+
+            fields["container"] = LockedContainer.from_dict(fields["container"])
         return cls(**fields)
 
     def with_notes(self, *notes: str | None) -> Lock:

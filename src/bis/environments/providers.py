@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 PROVIDERS = {
     "uv": "bis.environments.uv",
     "conda": "bis.environments.conda",
+    "container": "bis.environments.container",
     "local": "bis.environments.local",
 }
 """The module that fulfils ``Provider``, by the manager it answers for."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from bis.errors import Position
@@ -46,6 +47,23 @@ class CondaDeclaration:
 
 
 @dataclass(frozen=True)
+class ContainerDeclaration:
+    """What ``docker_env`` and the options for containers say."""
+
+    image: str
+    volumes: tuple[str, ...] = ()
+    copied: tuple[str, ...] = ()
+    """Names of variables that are copied from the caller."""
+    variables: tuple[tuple[str, str], ...] = ()
+    arguments: tuple[tuple[str, str], ...] = ()
+    """Options of the engine's ``run`` (``-A``), "" for one without a value."""
+    with_project: bool = False
+    """Whether the project is copied into an image of its own (``--build-image``)."""
+    login: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """``docker_auth``: what proves to a registry who asks. In no document."""
+
+
+@dataclass(frozen=True)
 class EnvironmentSpec:
     """The declared environment of one project directory; nothing is resolved yet."""
 
@@ -69,6 +87,8 @@ class EnvironmentSpec:
     """Environment variables that a conda file sets."""
     conda_only: tuple[tuple[str, Position], ...] = ()
     """Packages that PyPI does not have, with the place that names them."""
+    container: ContainerDeclaration | None = None
+    """What is asked of a container engine, for ``docker_env``."""
     conda: CondaDeclaration | None = None
     """What is asked of conda, where the file is one of conda's or conda is to make the environment."""
     notes: tuple[str, ...] = ()
@@ -97,4 +117,14 @@ class EnvironmentSpec:
         }
         if self.manager == "conda" and self.conda:
             declared["conda"] = [self.conda.channels, [text for text, _ in self.conda.dependencies]]
+        if self.container:
+            container = self.container
+            declared["container"] = [
+                container.image,
+                container.with_project,
+                container.volumes,
+                container.copied,
+                container.variables,
+                container.arguments,
+            ]
         return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()

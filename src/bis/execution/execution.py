@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from bis.errors import BisError, ExecutionError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from bis.client.system_metrics import Sampling
     from bis.environments import Environment
+    from bis.execution.container import ContainerStart
     from bis.execution.watch import Observer, Watched
     from bis.execution.watch.tracing import Tracer
     from bis.home import Home
@@ -87,12 +88,17 @@ class Execution:
         self._downloaded: Mapping[str, str] = {}
         self._observer: Observer | None = None
         self._folders = FoundFolders()
+        self._container: ContainerStart | None = None
         self._sampling: Sampling | None = None
         self._server_url = store.uri
         self._held = contextlib.ExitStack()
 
     def begin(self) -> str:
         """Fetch the inputs and create the run, marked as alive; returns its id. When it raises, there is no run."""
+        if self._environment.engine is not None:
+            from bis.execution import container
+
+            container.check(self._environment, self._prepared.source.directory)
         self._running = RunningDirectory.create(self._home)
         self._held.callback(self._running.close)
         self._held.callback(self._interruption.close)
@@ -174,16 +180,22 @@ class Execution:
         return Path(tempfile.mkdtemp(dir=self._options.storage))
 
     def _execute(self, downloaded: Mapping[str, str]) -> tuple[Ending, str]:
-        command = self._prepared.plan.command(downloaded)
+        if self._environment.engine is not None:
+            self._contain(downloaded)
+        container = self._container
+        command = self._prepared.plan.command(downloaded) if container is None else container.command()
         strict = self._prepared.plan.level == "strict"
         server = None if is_remote(self._store) else self._serve()
         env = self._variables(server)
+        before: list[str] = []
+        if container is not None:
+            before, env = container.words(env, self._running.report)
         self._folders = FoundFolders.of(self._prepared.source.directory)
         tracer = self._trace() if self._options.trace == "full" else None
         try:
             ending = supervise(
                 command,
-                cwd=self._prepared.source.directory,
+                cwd=self._prepared.source.directory if container is None else self._running.path,
                 env=env,
                 log=self._running.log,
                 streams=self._options.streams,
@@ -191,9 +203,10 @@ class Execution:
                 timeout_s=self._options.timeout_s,
                 on_start=lambda session: self._started(session, server, tracer),
                 on_stop=self._stopping,
-                fix_addresses=strict,
-                words_before=() if tracer is None else tracer.words,
+                fix_addresses=strict and container is None,
+                words_before=before if tracer is None else tracer.words,
                 descriptors=() if tracer is None else (tracer.descriptor,),
+                clean_up=() if container is None else container.clean_up,
                 kill_after_s=self._options.kill_after_s,
             )
         finally:
@@ -204,14 +217,35 @@ class Execution:
             if server is not None:
                 self._server_url = server.url
                 server.stop()
+            if container is not None:
+                container.finish(self._running.report)
         if strict and not ending.addresses_fixed:
             self._notify("this system keeps address randomization on: sets of objects may change their order")
         return ending, command
+
+    def _contain(self, downloaded: Mapping[str, str]) -> None:
+        """Make what the container starts with; from here on the source is its own copy."""
+        from bis.execution.container import ContainerStart
+
+        self._container = ContainerStart(
+            self._environment,
+            self._prepared.source,
+            plan=self._prepared.plan,
+            downloaded=downloaded,
+            running=self._running.path,
+            home=self._home,
+            run_id=self._tracked.run_id,
+            notify=self._notify,
+        )
+        self._prepared = replace(self._prepared, source=self._container.source)
 
     def _trace(self) -> Tracer | None:
         from bis.execution.watch.observers import AUDIT_HOOK
         from bis.execution.watch.tracing import Tracer, is_possible
 
+        if self._container is not None:
+            self._observer = AUDIT_HOOK.because("the programs of a container are no children of this process")
+            return None
         if not is_possible():
             self._observer = AUDIT_HOOK.because("only Linux lets every program be observed")
             return None
@@ -247,7 +281,8 @@ class Execution:
     def _serve(self) -> LoopbackServer:
         from bis.server.loopback import LoopbackServer
 
-        return LoopbackServer(self._home.database, self._home.artifacts)
+        socket_file = None if self._container is None else self._container.socket
+        return LoopbackServer(self._home.database, self._home.artifacts, socket_file=socket_file)
 
     def _variables(self, server: LoopbackServer | None) -> dict[str, str]:
         run_id, experiment_id = self._tracked.run_id, self._tracked.experiment_id
@@ -259,13 +294,15 @@ class Execution:
                 caller, url=server.url, token=server.token, run_id=run_id, experiment_id=experiment_id
             )
         variables = command_variables(
-            os.environ,
+            os.environ if self._container is None else {},
             self._prepared.plan,
             self._environment,
             named=self._options.variables,
             tracking=tracking,
             report=self._report(),
         )
+        if self._container is not None:  # no bis can be started in there
+            return variables
         return {**variables, enclosing.VARIABLE: str(self._tell_nested(variables))}
 
     def _tell_nested(self, variables: Mapping[str, str]) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import signal
 import subprocess
 import sys
 import threading
@@ -15,17 +16,18 @@ from typing import TYPE_CHECKING
 from bis.execution.addresses import fixed_addresses
 
 if TYPE_CHECKING:
-    import signal
     from collections.abc import Mapping, Sequence
 
 # Waits for one of two things: a second line (the run has ended in an ordinary way), or the end of the pipe,
-# which means that bis has died. Then it ends the group, first kindly.
+# which means that bis has died. Then it ends the group, first kindly, and what its arguments clean up.
 _GUARD = """
 read -r group || exit 0
 read -r ended && exit 0
-kill -s TERM -- "-$group" 2>/dev/null || exit 0
-for _ in {1..50}; do kill -s 0 -- "-$group" 2>/dev/null || exit 0; sleep 0.1; done
-kill -s KILL -- "-$group" 2>/dev/null
+if kill -s TERM -- "-$group" 2>/dev/null; then
+  for _ in {1..50}; do kill -s 0 -- "-$group" 2>/dev/null || break; sleep 0.1; done
+  kill -s KILL -- "-$group" 2>/dev/null
+fi
+[[ $# == 0 ]] || "$@" >/dev/null 2>&1
 """
 
 
@@ -55,12 +57,15 @@ class ProcessGroup:
         fix_addresses: bool = False,
         words_before: Sequence[str] = (),
         descriptors: Sequence[int] = (),
+        clean_up: Sequence[str] = (),
     ) -> None:
         """Start it; ``fix_addresses`` without address randomization, where the system allows it.
 
-        ``words_before`` is a program that becomes the command in the end; it is given ``descriptors``.
+        ``words_before`` is a program that becomes the command in the end; it is given ``descriptors``. ``clean_up``
+        is a command that ends what a kill of the group does not reach: a container.
         """
-        self._guard = _Guard()
+        self._clean_up = list(clean_up)
+        self._guard = _Guard(self._clean_up)
         try:
             with fixed_addresses() if fix_addresses else contextlib.nullcontext(False) as fixed:
                 self.addresses_fixed = fixed
@@ -110,6 +115,18 @@ class ProcessGroup:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._leader.pid, number)
 
+    def kill(self) -> None:
+        """End what is left at once, and with it what is not of the group."""
+        self.signal(signal.SIGKILL)
+        if self._clean_up:
+            subprocess.run(
+                self._clean_up,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                check=False,
+            )
+
     def is_alive(self) -> bool:
         """Whether any process of the group is left."""
         try:
@@ -157,10 +174,10 @@ def _peak_bytes(usage: resource.struct_rusage) -> int:
 class _Guard:
     """A shell that ends the group when this process has died: it waits at the other end of a pipe."""
 
-    def __init__(self) -> None:
+    def __init__(self, clean_up: Sequence[str]) -> None:
         read_end, self._write_end = os.pipe()
         self._process = subprocess.Popen(
-            ["bash", "-c", _GUARD, "bis-guard"],
+            ["bash", "-c", _GUARD, "bis-guard", *clean_up],
             stdin=read_end,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

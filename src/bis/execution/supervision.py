@@ -51,11 +51,13 @@ def supervise(
     fix_addresses: bool = False,
     words_before: Sequence[str] = (),
     descriptors: Sequence[int] = (),
+    clean_up: Sequence[str] = (),
     kill_after_s: float = KILL_AFTER_S,
 ) -> Ending:
     """Run ``command`` with bash until its group has ended; show and keep what it writes.
 
-    ``words_before`` is a program that becomes the command in the end; it is given ``descriptors``.
+    ``words_before`` is a program that becomes the command in the end; it is given ``descriptors``. ``clean_up`` is a
+    command that ends what is not of the group, when the group has to be killed.
 
     ``on_start`` is called with the id of the session when the command has been started, ``on_stop`` with the reason
     when it is to be ended before its time. Durations are monotonic: a clock that jumps has no effect.
@@ -72,6 +74,7 @@ def supervise(
             fix_addresses=fix_addresses,
             words_before=words_before,
             descriptors=descriptors,
+            clean_up=clean_up,
         )
         for channel in channels:
             channel.started()
@@ -148,7 +151,7 @@ class _Loop:
     def close(self) -> None:
         """Leave nothing behind, also when the loop itself failed."""
         if self._group.is_alive():
-            self._group.signal(signal.SIGKILL)
+            self._group.kill()
         self._group.close()
         for channel in self._channels:
             channel.close()
@@ -201,7 +204,7 @@ class _Loop:
         self._kill_at = time.monotonic() + self._kill_after_s
 
     def _kill(self) -> None:
-        self._group.signal(signal.SIGKILL)
+        self._group.kill()
         self._kill_at = None
         self._killed = True
         if self._linger_until is not None:

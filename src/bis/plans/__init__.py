@@ -7,6 +7,7 @@ JSON document; its digest is the identity of the run.
 from __future__ import annotations
 
 from bis.plans.again import prepare_again, with_level, with_parameters
+from bis.plans.containers import NO_OPTIONS, ContainerOptions, choose_engine
 from bis.plans.levels import LEVELS, Level
 from bis.plans.plan import Plan, PlannedSource
 from bis.plans.prepare import Prepared, Request, as_of_source, detect_environment, prepare
@@ -15,12 +16,15 @@ from bis.plans.variables import decides
 
 __all__ = [
     "LEVELS",
+    "NO_OPTIONS",
+    "ContainerOptions",
     "Level",
     "Plan",
     "PlannedSource",
     "Prepared",
     "Request",
     "as_of_source",
+    "choose_engine",
     "chosen_level",
     "chosen_seed",
     "decides",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bis import environments, projects, sources
+from bis.plans.containers import NO_OPTIONS, ContainerOptions, declared_container
 from bis.plans.inputs import inside
 from bis.plans.levels import variables_of
 from bis.plans.plan import Plan, PlannedSource
@@ -46,11 +47,18 @@ class Request:
     keep: tuple[str, ...] = ()
     """Names of further variables of the caller that decide the result (``--keep-env``)."""
     env_file: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The variables of ``--env-file``."""
+    """The variables of ``--env-file``, and those of ``-A env=``."""
+    container: ContainerOptions = field(default_factory=ContainerOptions)
     source: Source | None = None
     """The source that ``uri`` names, where it is known already."""
+    project: Project | None = None
+    """The project in it, where it is read already."""
     lock: Lock | None = None
     """The lock to take, whatever the files declare."""
+    steps: Mapping[str, str] | None = None
+    """Of a step of a pipeline: what its references to earlier steps stand for."""
+    step_folders: Mapping[str, str] = field(default_factory=dict)
+    """The artifact directories of those steps, by name."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +98,9 @@ def prepare(request: Request, *, home: Home, notify: Callable[[str], None]) -> P
 
 
 def _prepare(source: Source, request: Request, *, home: Home, notify: Callable[[str], None]) -> Prepared:
-    project = projects.load(source.directory, root=source.root)
-    binding = project.entry_point(request.entry_point).bind(request.parameters, cwd=Path.cwd())
+    project = request.project or projects.load(source.directory, root=source.root)
+    entry_point = project.entry_point(request.entry_point)
+    binding = entry_point.bind(request.parameters, cwd=Path.cwd(), steps=request.steps)
     for warning in binding.warnings:
         notify(warning)
     lock = request.lock or _lock(project, source, request, home=home, notify=notify)
@@ -118,14 +127,21 @@ def _prepare(source: Source, request: Request, *, home: Home, notify: Callable[[
         removed_variables=(*REMOVED_VARIABLES, *absent),
         secrets=tuple(sorted(name for name in request.env_file if name not in variables)),
     )
-    return Prepared(plan, source, project.name, binding.downloads)
+    return Prepared(
+        plan,
+        source,
+        project.name,
+        binding.downloads,
+        steps=request.step_folders,
+        reuse=bool(entry_point.reuse),
+    )
 
 
 def _lock(
     project: Project, source: Source, request: Request, *, home: Home, notify: Callable[[str], None]
 ) -> Lock:
     return environments.lock(
-        detect_environment(project, request.env_manager),
+        detect_environment(project, request.env_manager, request.container),
         as_of=request.as_of or as_of_source(source),
         home=home,
         notify=notify,
@@ -150,11 +166,15 @@ def decided_variables(request: Request, environ: Mapping[str, str]) -> tuple[dic
     return {**level, **recorded, **kept}, absent
 
 
-def detect_environment(project: Project, manager: str | None) -> EnvironmentSpec:
+def detect_environment(
+    project: Project, manager: str | None, container: ContainerOptions = NO_OPTIONS
+) -> EnvironmentSpec:
     """What the project declares as its environment, read and checked, nothing resolved."""
     declaration = project.environment
     kind, file = (None, None) if declaration is None else (declaration.kind, declaration.file)
-    return environments.detect(project.directory, kind=kind, file=file, manager=manager)
+    docker = None if declaration is None else declaration.docker
+    declared = None if docker is None else declared_container(docker, container)
+    return environments.detect(project.directory, kind=kind, file=file, manager=manager, container=declared)
 
 
 def as_of_source(source: Source) -> AsOf:

@@ -29,16 +29,13 @@ _JOIN_TIMEOUT_S = 10.0
 class LoopbackServer:
     """A tracking server over the database and artifacts of a home.
 
-    ``url`` and ``token`` are what the script is given (``MLFLOW_TRACKING_URI``, ``MLFLOW_TRACKING_TOKEN``).
-    It serves from a thread with a connection of its own to the database.
+    With ``socket_file`` it listens there, and on no port: for a container. ``url`` and ``token`` are what the script is
+    given (``MLFLOW_TRACKING_URI``, ``MLFLOW_TRACKING_TOKEN``). It serves from a thread with a connection of its own to the database.
     """
 
-    def __init__(self, database: Path, artifact_root: Path) -> None:
+    def __init__(self, database: Path, artifact_root: Path, *, socket_file: Path | None = None) -> None:
         self._database, self._artifact_root = database, artifact_root
-        # proto is named because asyncio sets TCP_NODELAY only where it reads IPPROTO_TCP
-        self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        self._listener.bind(("127.0.0.1", 0))
-        self._listener.listen(_BACKLOG)
+        self._listener = _listener(socket_file)
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -46,7 +43,8 @@ class LoopbackServer:
         self._is_awake = threading.Event()
         self._stopped = self._is_asked_at_stop = False
         self.token = os.urandom(32).hex()
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        port = "" if socket_file else f":{self._listener.getsockname()[1]}"
+        self.url = f"http://127.0.0.1{port}"
         _close_when_forked(weakref.ref(self))
 
     def start(self) -> None:
@@ -114,6 +112,18 @@ class LoopbackServer:
         """Give the port back."""
         for end in (self._listener, self._wake_reader, self._wake_writer):
             end.close()
+
+
+def _listener(socket_file: Path | None) -> socket.socket:
+    if socket_file is not None:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(str(socket_file))
+    else:
+        # proto is named because asyncio sets TCP_NODELAY only where it reads IPPROTO_TCP
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.bind(("127.0.0.1", 0))
+    listener.listen(_BACKLOG)
+    return listener
 
 
 def _readable(timeout_s: float, *sockets: socket.socket) -> bool:

@@ -1,0 +1,143 @@
+"""podman with a store of its own, and images that are built without any registry.
+
+The settings are what a container engine needs in a container itself: small limits, no systemd. They are named by
+variables that podman reads, so nothing of the machine's own is touched.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+_CONTAINERS = """\
+[containers]
+default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+"""
+_STORAGE = """\
+[storage]
+driver = "{driver}"
+graphroot = "{place}/graph"
+runroot = "{place}/run"
+"""
+_TOOLS = """\
+FROM scratch
+COPY busybox /bin/busybox
+RUN ["/bin/busybox", "--install", "-s", "/bin"]
+RUN mkdir -p /tmp /etc && chmod 1777 /tmp && echo root:x:0:0:root:/root:/bin/sh > /etc/passwd
+"""
+
+
+@dataclass(frozen=True)
+class Podman:
+    """A container engine for tests. ``environ`` is what makes podman use it."""
+
+    place: Path
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {
+            "CONTAINERS_CONF": str(self.place / "containers.conf"),
+            "CONTAINERS_STORAGE_CONF": str(self.place / "storage.conf"),
+            "BIS_CONTAINER_ENGINE": "podman",
+        }
+
+    def __call__(self, *words: str, cwd: Path | None = None) -> str:
+        done = subprocess.run(
+            ["podman", *words],
+            env={**os.environ, **self.environ},
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def containers(self) -> list[str]:
+        """The names of all containers, ended ones too."""
+        return self("ps", "--all", "--format", "{{.Names}}").split()
+
+
+def make_podman(place: Path) -> Podman:
+    """An engine whose images and containers live in ``place``. Skips where podman cannot run."""
+    for program in ("podman", "runc"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "containers.conf").write_text(_CONTAINERS)
+    (place / "storage.conf").write_text(_STORAGE.format(place=place, driver="overlay"))
+    return Podman(place)
+
+
+def build_tools(podman: Podman, name: str = "tools:1") -> str:
+    """An image with a shell and the usual commands, and no Python; returns its name."""
+    busybox = shutil.which("busybox")
+    if busybox is None:
+        pytest.skip("busybox is not installed")
+    context = podman.place / "tools"
+    context.mkdir(exist_ok=True)
+    shutil.copy2(busybox, context / "busybox")
+    (context / "Dockerfile").write_text(_TOOLS)
+    podman("build", "--quiet", "--tag", name, "--timestamp", "0", str(context))
+    return name
+
+
+def build_python(podman: Podman, python: Path, name: str = "python:1", packages: Path | None = None) -> str:
+    """An image with the tools and a Python of this machine, with the libraries that it loads; returns its name.
+
+    ``packages`` is a directory of installed packages that it has beside the standard library.
+    """
+    tools = build_tools(podman)
+    words = "import sysconfig, sys; print(sysconfig.get_path('stdlib')); print(sys.base_prefix)"
+    stdlib, prefix = subprocess.check_output([python, "-c", words], text=True).split()
+    context = podman.place / "python"
+    if context.exists():
+        shutil.rmtree(context)
+    root = context / "root"
+    ignored = shutil.ignore_patterns(
+        "__pycache__", "test", "tests", "idlelib", "site-packages", "config-*", "*.a"
+    )
+    shutil.copytree(stdlib, root / stdlib[1:], ignore=ignored)
+    (root / stdlib[1:] / "site-packages").mkdir()
+    if packages is not None:
+        shutil.copytree(
+            packages,
+            root / stdlib[1:] / "site-packages",
+            ignore=shutil.ignore_patterns("__pycache__"),
+            dirs_exist_ok=True,
+        )
+    binary = Path(os.path.realpath(python))
+    (root / "bin").mkdir()
+    (root / prefix[1:] / "bin").mkdir(parents=True, exist_ok=True)
+    shutil.copy2(binary, root / prefix[1:] / "bin" / "python3")
+    for library in sorted(_libraries([binary, *Path(stdlib).glob("lib-dynload/*.so")])):
+        place = root / library[1:]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(library, place)
+    links = " ".join(f"ln -sf {prefix}/bin/python3 /bin/{word};" for word in ("python", "python3"))
+    (context / "Dockerfile").write_text(f"FROM {tools}\nCOPY root /\nRUN {links}\n")
+    podman("build", "--quiet", "--tag", name, "--timestamp", "0", str(context))
+    return name
+
+
+def _libraries(files: list[Path]) -> set[str]:
+    """What the programs and modules load, by ldd."""
+    done = subprocess.run(["ldd", *map(str, files)], capture_output=True, text=True, check=False)
+    found = set()
+    for line in done.stdout.splitlines():
+        words = line.split()
+        if "=>" in words and len(words) > 2 and words[2].startswith("/"):
+            found.add(words[2])
+        elif words and words[0].startswith("/") and not words[0].endswith(":"):
+            found.add(words[0])
+    return found
