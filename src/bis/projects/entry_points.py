@@ -9,6 +9,7 @@ from bis.errors import BisError, ParameterError, Position, ProjectError, did_you
 from bis.projects import template
 from bis.projects.command import build_command
 from bis.projects.locations import local_path, without_user
+from bis.projects.steps import filled, references
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,19 +51,34 @@ class EntryPoint:
     description: str | None = None
     position: Position | None = None
     command_position: Position | None = None
+    after: tuple[str, ...] = ()
+    """The entry points that have to be run before this one."""
+    after_position: Position | None = None
+    reuse: bool | None = None
+    """Whether a finished run of the same is taken instead of a new one; None where the file does not say."""
 
-    def bind(self, values: Mapping[str, str], *, cwd: Path) -> Binding:
+    def bind(
+        self, values: Mapping[str, str], *, cwd: Path, steps: Mapping[str, str] | None = None
+    ) -> Binding:
         """Check ``values`` and give every parameter its value; relative paths of the user start at ``cwd``.
 
+        ``steps`` has what the references to earlier steps stand for, by their text (``steps.other.run_id``).
         Raises ParameterError for a value, ProjectError for the command: nothing is found later than here.
         """
+        if self.after and steps is None:
+            raise ProjectError(
+                f"entry point {self.name!r} comes after {', '.join(self.after)}, and cannot be run alone",
+                hint=f"Run the pipeline: bis run URI -e {self.name}",
+                where=self.position,
+            )
         command = self._command()
-        parameters = self._complete(values)
-        parsed = template.parse(command, parameters.keys())
+        parameters = self._complete(values, steps or {})
+        parsed = template.parse(command, [*parameters, *(steps or {})])
         if parsed.fault:
             raise ProjectError(
                 parsed.fault.message, hint=parsed.fault.hint, where=self.locate(parsed.fault.text)
             )
+        parameters |= {name: text for name, text in (steps or {}).items() if name in parsed.names}
         declared = {parameter.name for parameter in self.parameters}
         extra = tuple(name for name in parameters if name not in declared and name not in parsed.names)
         local, downloads = self._paths(parameters, values, cwd)
@@ -79,6 +95,9 @@ class EntryPoint:
         shown = {p.name: f"<{p.name}>" for p in self.parameters if p.default is None}
         stand_ins = {name: f"__value_{index}__" for index, name in enumerate(shown)}
         values = {p.name: stand_ins.get(p.name, p.default or "") for p in self.parameters}
+        for reference in references(self):
+            values[reference.text] = stand_ins[reference.text] = f"__{reference.text}__"
+            shown[reference.text] = f"<{reference.text}>"
         command, _ = self._parsed(values)
         result = self._built(command, values, (), {})
         for name, stand_in in stand_ins.items():
@@ -116,7 +135,7 @@ class EntryPoint:
             )
         return self.command
 
-    def _complete(self, values: Mapping[str, str]) -> dict[str, str]:
+    def _complete(self, values: Mapping[str, str], steps: Mapping[str, str]) -> dict[str, str]:
         missing = [p.name for p in self.parameters if p.name not in values and p.default is None]
         if missing:
             raise self._missing(missing, values)
@@ -126,7 +145,7 @@ class EntryPoint:
                 parameter.check(values[parameter.name])
                 complete[parameter.name] = values[parameter.name]
             else:
-                complete[parameter.name] = parameter.default or ""
+                complete[parameter.name] = filled(parameter.default or "", steps)
         return complete | {name: value for name, value in values.items() if name not in complete}
 
     def _missing(self, missing: list[str], values: Mapping[str, str]) -> ParameterError:

@@ -12,6 +12,7 @@ from bis.projects.environment import KINDS, EnvironmentDeclaration, read_environ
 from bis.projects.parameter_reading import read_parameters
 from bis.projects.reading import Entry, Value, read
 from bis.projects.scripts import SUFFIXES, script_entry_point, scripts_in
+from bis.projects.steps import references
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _SPARK = "databricks_spark_job"
 _KEYS = ("name", "entry_points", *KINDS, _SPARK)
 _DIALECT = ("uv_env", "renv_env")  # keys that chap-core adds to the format
-_ENTRY_POINT_KEYS = ("parameters", "command", "description")
+_ENTRY_POINT_KEYS = ("parameters", "command", "description", "after", "reuse")
 
 
 @dataclass(frozen=True)
@@ -225,6 +226,9 @@ class _Loading:
             description.value.printed if description else None,
             entry.position,
             command.value.position if command else None,
+            _after(entry, fields.get("after")),
+            fields["after"].position if "after" in fields else None,
+            _reuse(entry, fields.get("reuse")),
         )
         _warn_of_command(point, self.warn)
         return point
@@ -240,11 +244,41 @@ def _command(entry: Entry, value: Value) -> str | None:
     return value.text
 
 
+def _after(entry: Entry, field: Entry | None) -> tuple[str, ...]:
+    """The steps before an entry point: a name, or a list of names."""
+    if field is None or field.value.is_null:
+        return ()
+    values = field.value.items() if field.value.is_list else [field.value]
+    names = [value.text for value in values]
+    if field.value.is_mapping or not all(names):
+        raise ProjectError(
+            f"the 'after' of entry point {entry.key!r} must be a list of entry points",
+            hint="Write   after: [prepare, split]",
+            where=field.position,
+        )
+    return tuple(dict.fromkeys(str(name) for name in names))
+
+
+def _reuse(entry: Entry, field: Entry | None) -> bool | None:
+    if field is None or field.value.is_null:
+        return None
+    if field.value.printed not in ("True", "False"):
+        raise ProjectError(
+            f"the 'reuse' of entry point {entry.key!r} must be true or false", where=field.value.position
+        )
+    return field.value.printed == "True"
+
+
 def _warn_of_command(point: EntryPoint, warn: Warn) -> None:
     if point.command is None:
         warn(f"entry point {point.name!r} has no command", point.position or Position(point.directory, 1))
         return
     names = [parameter.name for parameter in point.parameters]
+    try:
+        names += [reference.text for reference in references(point)]
+    except ProjectError as error:
+        warn(error.message, error.where or _place(point, ""))
+        return
     parsed = template.parse(point.command, names)
     if parsed.fault:
         warn(f"{parsed.fault.message}. {parsed.fault.hint}", _place(point, parsed.fault.text))

@@ -1,0 +1,247 @@
+"""Starts an entry point: alone, or as the last step of a pipeline."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from bis import environments, projects, runs, sources
+from bis.execution import check_placement
+from bis.home import Home
+from bis.liveness import sweep
+from bis.pipelines.output import StepOutput
+from bis.pipelines.parent import PipelineParent
+from bis.pipelines.scheduling import Schedule
+from bis.pipelines.submitted import PipelineRun
+from bis.pipelines.values import check_values, folders_of, values_by_step, values_of
+from bis.plans import as_of_source, detect_environment
+from bis.projects.steps import needed
+from bis.tracking import open_callers_store, tags
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from bis.backends.project_run import ProjectRun
+    from bis.backends.submitted import SubmittedRun
+    from bis.execution import Streams
+    from bis.pipelines.scheduling import RunStep
+    from bis.pipelines.states import Step
+    from bis.plans import Prepared
+    from bis.projects import EntryPoint, Project
+    from bis.runs import RunOptions
+    from bis.sources import Source
+    from bis.tracking import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineOptions:
+    """How a pipeline is run and shown."""
+
+    jobs: int | None = None
+    """How many steps may run at the same time; None: as many as there are cores."""
+    on_begin: Callable[[str, Mapping[str, Step]], None] = lambda _run_id, _steps: None
+    on_change: Callable[[Step], None] = lambda _: None
+    on_line: Callable[[str, str], None] = lambda _step, _line: None
+    """A line that a step has written; called from the thread of that step."""
+
+
+def start(
+    options: RunOptions,
+    *,
+    notify: Callable[[str], None],
+    synchronous: bool = True,
+    streams: Streams | None = None,
+    show_progress: bool = False,
+    announce: Callable[[Prepared], None] = lambda _: None,
+    begun: Callable[[SubmittedRun | PipelineRun], None] = lambda _: None,
+    pipeline: PipelineOptions | None = None,
+) -> ProjectRun | PipelineRun:
+    """Run an entry point with all that it comes after.
+
+    Raises a BisError for every mistake in the project, the steps or the parameters, before anything is run.
+    """
+    home = Home.locate()
+    home.ensure()
+    source = options.source or sources.fetch(options.uri, options.version, home=home, notify=notify)
+    try:
+        project = options.project or projects.load(source.directory, root=source.root)
+        entries = needed(project, options.entry_point)
+        known = replace(options, source=source, project=project)
+        if len(entries) > 1 or entries[0].after:
+            planned = _Planned(known, project, source, entries, home, notify)
+            return planned.start(pipeline or PipelineOptions(), synchronous=synchronous, begun=begun)
+        return runs.start(
+            known,
+            notify=notify,
+            synchronous=synchronous,
+            streams=streams,
+            show_progress=show_progress,
+            announce=announce,
+            begun=begun,
+        )
+    except BaseException:
+        source.close()
+        raise
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A pipeline whose mistakes have all been looked for."""
+
+    options: RunOptions
+    project: Project
+    source: Source
+    entries: tuple[EntryPoint, ...]
+    home: Home
+    notify: Callable[[str], None]
+    begun_at: float = field(default_factory=time.monotonic)
+
+    def start(
+        self,
+        shown: PipelineOptions,
+        *,
+        synchronous: bool,
+        begun: Callable[[PipelineRun], None],
+    ) -> PipelineRun:
+        """Begin the run of the whole, and run the steps."""
+        values = values_by_step(self.options.parameters, self.entries)
+        check_values(self.entries, values, self.source.directory)
+        sweep(self.home, notify=self.notify)
+        store = open_callers_store(self.home, notify=self.notify)
+        placement = runs.execution_options(self.options, None).placement
+        check_placement(store, placement)
+        lock = self.options.lock or environments.lock(
+            detect_environment(self.project, self.options.env_manager),
+            as_of=self.as_of,
+            home=self.home,
+            notify=self.notify,
+            upgrade=self.options.upgrade,
+            locked=self.options.locked,
+        )
+        parent = PipelineParent.begin(
+            store,
+            self.home,
+            placement=placement,
+            target=self.options.entry_point,
+            source=self.source,
+            parameters=self.options.parameters,
+        )
+        chosen = replace(
+            self.options,
+            lock=lock,
+            source=replace(self.source, lease=None),  # what one step gives back, others are still in
+            parent_run_id=parent.run_id,
+            experiment_id=store.run(parent.run_id).info.experiment_id,
+            experiment_name=None,
+            run_id=None,
+            run_name=None,
+            trace=self.options.trace or "full",  # the next time a step can be taken
+        )
+        run_step = _step_runner(chosen, self, values, parent, store, shown)
+        return run_pipeline(
+            {entry.name: entry.after for entry in self.entries},
+            run_step,
+            self.options.entry_point,
+            parent,
+            store,
+            shown,
+            synchronous=synchronous,
+            begun=begun,
+            at_end=self.source.close,
+        )
+
+    @property
+    def as_of(self) -> environments.AsOf:
+        """The date at which the environment is resolved."""
+        if self.options.as_of is not None:
+            return environments.AsOf.option(self.options.as_of)
+        return as_of_source(self.source)
+
+    def left_s(self) -> float | None:
+        """What is left of the time limit of the whole."""
+        if self.options.timeout_s is None:
+            return None
+        return max(0.01, self.begun_at + self.options.timeout_s - time.monotonic())
+
+
+def _step_runner(
+    chosen: RunOptions,
+    planned: _Planned,
+    values: Mapping[str, Mapping[str, str]],
+    parent: PipelineParent,
+    store: Store,
+    shown: PipelineOptions,
+) -> RunStep:
+    entries = {entry.name: entry for entry in planned.entries}
+
+    def run_step(
+        name: str, before: Mapping[str, ProjectRun], begun: Callable[[SubmittedRun], None]
+    ) -> ProjectRun:
+        entry = entries[name]
+        output = StepOutput(name, parent.log, shown.on_line)
+        try:
+            return runs.start(
+                replace(
+                    chosen,
+                    entry_point=name,
+                    parameters=values[name],
+                    steps=values_of(entry, before, store),
+                    step_folders=folders_of(before, store),
+                    tags={**chosen.tags, tags.STEP: name},
+                    reuse=chosen.reuse or ("no" if entry.reuse is False else "yes"),
+                    timeout_s=planned.left_s(),
+                ),
+                notify=lambda line: shown.on_line(name, line),
+                streams=output.streams,
+                begun=begun,
+            )
+        finally:
+            output.close()
+
+    return run_step
+
+
+def run_pipeline(
+    steps: Mapping[str, tuple[str, ...]],
+    run_step: RunStep,
+    target: str,
+    parent: PipelineParent,
+    store: Store,
+    shown: PipelineOptions,
+    *,
+    synchronous: bool = True,
+    begun: Callable[[PipelineRun], None] = lambda _: None,
+    at_end: Callable[[], None] = lambda: None,
+) -> PipelineRun:
+    """Run the steps of a pipeline whose run has begun; ``at_end`` is called whatever happens."""
+    schedule = Schedule(steps, run_step, jobs=shown.jobs or _core_count(), changed=shown.on_change)
+    submitted = PipelineRun(parent.run_id, target, schedule, store)
+
+    def work() -> None:
+        try:
+            schedule.run()
+            submitted.end(parent.end(schedule.steps, schedule.stopped_by, {"target": target}))
+        except BaseException as error:
+            parent.fail()
+            submitted.end(error)
+            raise
+        finally:
+            at_end()
+
+    begun(submitted)
+    shown.on_begin(parent.run_id, schedule.steps)
+    if synchronous:
+        work()
+    else:
+        submitted.work_in(threading.Thread(target=work, name=f"bis-pipeline-{parent.run_id[:8]}"))
+    return submitted
+
+
+def _core_count() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS
+        return os.cpu_count() or 1
