@@ -1,6 +1,6 @@
-"""Writes the reference pages that come from the code: the command line and the Python API.
+"""Writes the reference pages that come from the code: the command line, the Python API, the server's API.
 
-    python docs/reference.py            write docs/reference/cli.md and docs/reference/api.md
+    python docs/reference.py            write cli.md, api.md and openapi.json in docs/reference
     python docs/reference.py --check    fail when one of them is not what the code says
 
 The pages do not depend on the version of Python: argparse's own help does, so it is not used.
@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import bis
 import bis.errors
 from bis.cli.main import build_parser
+from bis.server.app import TABLE
+from bis.server.openapi import document_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -171,7 +173,11 @@ def _indented_code(text: str) -> str:
 
 def pages() -> dict[Path, str]:
     """The text of each generated page."""
-    return {REFERENCE / "cli.md": cli_page(), REFERENCE / "api.md": api_page()}
+    return {
+        REFERENCE / "cli.md": cli_page(),
+        REFERENCE / "api.md": api_page(),
+        REFERENCE / "openapi.json": document_json(TABLE).decode(),
+    }
 
 
 def main() -> int:

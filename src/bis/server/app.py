@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 from bis._version import __version__
 from bis.errors import RunNotFoundError, TrackingError
-from bis.server import artifacts, experiments, histories, models, openapi, registry, run_data, runs
+from bis.server import artifacts, experiments, histories, models, openapi, registry, run_data, runs, shapes
 from bis.server.encoding import Encoder
 from bis.server.fields import MOST_JSON_DEPTH, Fields, check_depth
 from bis.server.guard import Guard
@@ -45,7 +45,7 @@ _SERVER_INFO: Json = {
     "multipart_uploads_enabled": False,
     "multipart_downloads_enabled": False,
 }
-_OTHER_ROUTES: Routes = (reads("GET", "mlflow/server-info", lambda _: _SERVER_INFO, "", "ServerInfo"),)
+_OTHER_ROUTES: Routes = (reads("GET", "mlflow/server-info", lambda _: _SERVER_INFO, "", shapes.SERVER_INFO),)
 TABLE = Table(
     experiments.ROUTES,
     runs.ROUTES,

@@ -19,6 +19,10 @@ _MODEL_VERSION = (
     " description run_id run_link model_id tags:Tag[] aliases[]"
 )
 
+SERVER_INFO = (
+    "store_type! workspaces_enabled:bool! multipart_uploads_enabled:bool! multipart_downloads_enabled:bool!"
+)
+
 REQUEST_OBJECTS = {
     "NewTag": "key! value",
     "NewMetric": NEW_METRIC,
@@ -63,9 +67,6 @@ OBJECTS = {
     ),
     "Alias": "alias! version!",
     "ModelVersion": _MODEL_VERSION,
-    "ServerInfo": (
-        "store_type! workspaces_enabled:bool! multipart_uploads_enabled:bool! multipart_downloads_enabled:bool!"
-    ),
     "Error": "error_code! message!",
 }
 """What the server sends, with all fields that it may have."""
