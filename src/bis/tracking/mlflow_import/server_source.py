@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -41,6 +42,16 @@ class ServerSource:
         self._remote = RemoteArtifacts(self._rest)
         self._places = ArtifactPlaces(None, artifacts)
         self.name = self._store.uri
+        self._leaves_out_models = self._is_mlflow_3()
+
+    def _is_mlflow_3(self) -> bool:
+        """MLflow 3 leaves the models that a run has read out of its searches."""
+        answer = BytesIO()
+        try:
+            self._rest.download(f"{self._rest.address}/version", answer)
+        except TrackingError:  # another service, or a server that does not answer: the next request tells
+            return False
+        return answer.getvalue()[:2] == b"3."
 
     def close(self) -> None:
         """Nothing is held between requests."""
@@ -93,7 +104,8 @@ class ServerSource:
                 view=View.ALL,
                 order_by=["attributes.start_time ASC"],
             )
-            for run in page.items:
+            for found in page.items:
+                run = self._store.run(found.info.run_id) if self._leaves_out_models else found
                 latest = sorted(
                     (point.key, point.step, point.timestamp, repr(point.value)) for point in run.metrics
                 )

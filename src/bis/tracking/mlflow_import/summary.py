@@ -44,7 +44,8 @@ class Progress:
 class Imported:
     """The result of an import.
 
-    ``experiments`` maps ids of the source to those of the store, None for one that a dry run did not make. ``repeated_points`` stood twice in the source.
+    ``experiments`` maps ids of the source to those of the store: None for one that a dry run did not make.
+    ``repeated_points`` stood twice in the source.
     ``mismatches`` are runs whose points in the store are not as many as were read: a defect, or a source that changed
     meanwhile.
     """
