@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import pty
 import signal
 import socket
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +79,9 @@ class TestListening:
             (("--host", "192.0.2.1"), "cannot listen at 192.0.2.1"),
             (("--store", "mysql://a/b"), "no store for mysql://"),
             (("--drain", "-1"), "is not a number of seconds"),
+            (("--allowed-host", "https://a.example.org"), "is not a name"),
+            (("--allowed-host", "*"), "is not a name"),
+            (("--trusted-proxy", "proxy"), "is not an address"),
             (("--auth", "--no-auth"), "not allowed with"),
         ],
     )
@@ -381,6 +387,17 @@ class TestEnding:
             assert reply.status == 503
             assert served.wire(token="").ask("GET", "/health").status == 200
             assert served.end() == 128 + signal.SIGTERM  # the second signal ends it at once
+
+    def test_it_ends_with_its_terminal(self, bis: Bis) -> None:
+        child, leader = pty.fork()
+        if child == 0:
+            words = [sys.executable, "-m", "bis", "server", "--port", "0"]
+            os.execve(sys.executable, words, bis.environ())
+        shown = b""
+        while b"MLFLOW_TRACKING_URI" not in shown:
+            shown += os.read(leader, 1000)
+        os.close(leader)  # which hangs up
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
     def test_a_request_that_never_ends_does_not_keep_it(self, bis: Bis) -> None:
         with serving(bis, "--grace", "0.2") as served:

@@ -115,7 +115,7 @@ def server_options(args: argparse.Namespace, address: StoreAddress, listener: so
     from bis.server.listening import is_loopback
     from bis.server.standalone import ServerOptions
 
-    names = [*args.allowed_host, *_listed("BIS_ALLOWED_HOSTS")]
+    names = [_name(word) for word in (*args.allowed_host, *_listed("BIS_ALLOWED_HOSTS"))]
     is_reached_by_others = not is_loopback(listener) or bool(names)
     auth = _auth_variable() if args.auth is None else args.auth
     asks_token = is_reached_by_others if auth is None else auth
@@ -124,10 +124,33 @@ def server_options(args: argparse.Namespace, address: StoreAddress, listener: so
         hosts=Hosts.named(names, every_address=not is_loopback(listener)),
         audit=_audit_file(chosen(args.audit, "BIS_AUDIT"), address, asks_token),
         access_log=chosen(args.access_log, "BIS_ACCESS_LOG") or None,
-        proxies=frozenset((*args.trusted_proxy, *_listed("BIS_TRUSTED_PROXIES"))),
+        proxies=frozenset(map(_address, (*args.trusted_proxy, *_listed("BIS_TRUSTED_PROXIES")))),
         drain_s=_seconds("--drain", chosen(args.drain, "BIS_DRAIN", "0")),
         grace_s=_seconds("--grace", chosen(args.grace, "BIS_GRACE", "10")),
     )
+
+
+def _name(word: str) -> str:
+    from bis.server.hosts import parse_authority
+
+    found = parse_authority(word.encode("utf-8", "replace"))
+    if found is None or found[1] is not None:
+        raise UsageError(
+            f"--allowed-host {word!r} is not a name",
+            hint="Write it without scheme, port and path, as in mlflow.example.org",
+        )
+    return word
+
+
+def _address(word: str) -> str:
+    import ipaddress
+
+    try:
+        return str(ipaddress.ip_address(word))
+    except ValueError as error:
+        raise UsageError(
+            f"--trusted-proxy {word!r} is not an address", hint="Write one as in 10.0.0.7"
+        ) from error
 
 
 def _audit_file(named: str, address: StoreAddress, asks_token: bool) -> str | None:

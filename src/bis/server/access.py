@@ -5,6 +5,7 @@ Everything is denied but what is named here, before a request is routed.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hmac
@@ -86,6 +87,7 @@ class Access:
         self._load, self._note, self._clock = load, note, clock
         self._tokens: dict[str, AccessToken] = {}
         self._loaded = float("-inf")
+        self._loading = asyncio.Lock()
         self._uses: dict[str, int] = {}
         self._noted = clock()
 
@@ -134,9 +136,12 @@ class Access:
     async def _refresh(self, oldest_s: float) -> None:
         if self._clock() - self._loaded < oldest_s:
             return
-        before = self._clock()
-        self._tokens = {token.token_id: token for token in await self._load()}
-        self._loaded = before
+        async with self._loading:
+            before = self._clock()
+            if before - self._loaded < oldest_s:  # another request has done it meanwhile
+                return
+            self._tokens = {token.token_id: token for token in await self._load()}
+            self._loaded = before
 
 
 def credential(authorization: bytes) -> str:

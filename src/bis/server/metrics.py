@@ -138,7 +138,7 @@ def route_class(path: str, known: frozenset[str]) -> str:
     """
     if path in _OWN:
         return path[1:]
-    found = _PATH.fullmatch(path[:200])
+    found = _PATH.fullmatch(path)
     if found is None:
         return "other"
     if found[1] == "mlflow-artifacts":

@@ -32,6 +32,12 @@ _CLIENT_GONE = 499
 
 _RETRY_AFTER_S = b"30"
 
+_LONGEST_ROUTE = 200
+"""What is looked at of a path to count it: no known one is longer."""
+
+_MAPPED = "::ffff:"
+"""Before an IPv4 address, where one socket listens for both."""
+
 
 @dataclass(frozen=True)
 class Page:
@@ -63,7 +69,7 @@ class Exchange:
         self._send, self._around = send, around
         self._scope = scope
         self.method, self.path = str(scope["method"]), str(scope["path"])
-        self.route = route_class(self.path, around.routes)
+        self.route = route_class(self.path[:_LONGEST_ROUTE], around.routes)
         self.remote = remote_address(scope, around.proxies)
         self.token: AccessToken | None = None
         self.status, self.size = 0, 0
@@ -198,7 +204,7 @@ def remote_address(scope: Scope, proxies: frozenset[str]) -> str:
     A proxy appends the address it saw to ``X-Forwarded-For``; what stands before it is the client's own word.
     """
     client = scope.get("client")
-    address = str(client[0]) if client else ""
+    address = str(client[0]).removeprefix(_MAPPED) if client else ""
     if address not in proxies:
         return address
     named = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")

@@ -49,7 +49,7 @@ class ServerOptions:
 
 
 class Standalone:
-    """Serves ``store`` on ``listener``; made and run in the main thread, whose signals it takes."""
+    """Serves ``store`` on ``listener``; made and run in the main thread, whose signals it takes at once."""
 
     def __init__(
         self,
@@ -78,12 +78,13 @@ class Standalone:
             Operated(App(store.store, hosts=options.hosts), around), listener, grace_s=options.grace_s
         )
         self._signals = 0
-
-    def run(self) -> None:
-        """Serve until SIGTERM or SIGINT; a second one ends the process at once."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_end)
         signal.signal(signal.SIGHUP, self._on_hangup)
+        self._has_terminal = sys.stderr.isatty()  # asked now: one that is gone says no
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT; a second one ends the process at once."""
         service_manager.tell("READY=1", f"MAINPID={os.getpid()}")
         try:
             self._serving.run()
@@ -102,7 +103,7 @@ class Standalone:
 
     def _on_hangup(self, number: int, frame: object) -> None:
         """Begin new log files; or end, when it was the terminal that went away."""
-        if sys.stderr.isatty():
+        if self._has_terminal:
             self._on_end(number, frame)
             return
         for log in filter(None, self._logs):
