@@ -14,6 +14,8 @@ from bis.environments.store import (
     show_environment,
 )
 from bis.errors import UsageError
+from bis.home import Home
+from environments.doubles import run_in
 
 if TYPE_CHECKING:
     from bis.environments import Environment
@@ -92,3 +94,41 @@ def test_files_that_were_edited_are_named(project: Project, made: Environment) -
     code.chmod(0o644)
     code.write_text("X = 'edited'\n")
     assert changed_files(made.prefix) == [code]
+
+
+def environment_of(project: Project, index: PackageIndex, name: str, used: float) -> Environment:
+    index.add(name, "1.0", code="X = 1\n" * 1000)
+    project.write("requirements.txt", f"{name}\n")
+    made = project.realize(project.lock(upgrade=True))
+    assert made.prefix
+    os.utime(made.prefix / STATE_FILE, (used, used))
+    return made
+
+
+def test_pruning_keeps_those_used_last_that_fit_into_a_size(project: Project, index: PackageIndex) -> None:
+    now = time.time()
+    oldest, middle, newest = (
+        environment_of(project, index, name, now - age)
+        for name, age in (("alpha", 300), ("beta", 200), ("gamma", 100))
+    )
+    sizes = {each.digest: each.size_bytes for each in list_environments(project.home)}
+    room = sizes[newest.lock.digest] + sizes[middle.lock.digest]
+    removed = prune_environments(project.home, keep_bytes=room)
+    assert [each.digest for each in removed] == [oldest.lock.digest]
+    assert len(prune_environments(project.home, keep_bytes=0)) == 2
+
+
+def test_pruning_leaves_what_is_needed(project: Project, made: Environment) -> None:
+    assert prune_environments(project.home, needed={made.lock.digest}) == []
+    assert len(prune_environments(project.home, needed={"another"})) == 1
+
+
+def test_an_environment_works_in_a_home_that_was_moved(project: Project, made: Environment) -> None:
+    moved = project.home.root.with_name("moved home")
+    project.home.root.rename(moved)
+    project.home = Home(moved)
+    found = project.realize(made.lock)
+    assert not found.created
+    printed = run_in(found, "python -c 'import alpha, sys; print(sys.prefix)'; head -1 $(which pip)", moved)
+    assert printed.splitlines()[0] == str(found.prefix)
+    assert run_in(found, "pip --version", moved).startswith("pip ")

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bis.environments.store import StoredEnvironment
+    from bis.home import Home
+
+
+_PRUNING = """\
+Delete environments that no run is using now and that were not used for a number of days. With --keep-size, the ones
+used last stay as long as they fit. The options narrow each other down. Nothing is lost: an environment is built again
+from its lock."""
 
 
 def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
@@ -53,14 +60,21 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         "prune",
         prune,
         help="delete those not used for a while",
-        description="Delete environments that no run is using and that were not used for a number of days.",
-        example="  bis env prune --older-than 30",
+        description=_PRUNING,
+        example="  bis env prune --older-than 30\n  bis env prune --keep-size 10G --unused",
     )
     pruning.add_argument(
         "--older-than",
         metavar="DAYS",
-        default="30",
-        help="not used for this many days (default: 30; 0 for all)",
+        help="not used for this many days (default: 30 without the other two; 0 for all)",
+    )
+    pruning.add_argument(
+        "--keep-size",
+        metavar="SIZE",
+        help="keep those used last that fit into this size, as 800M or 10G",
+    )
+    pruning.add_argument(
+        "--unused", action="store_true", help="only those that no recorded run was made with"
     )
     pruning.add_argument("--dry-run", action="store_true", help="say what would be deleted")
     pruning.add_argument("--json", action="store_true", help="print JSON")
@@ -72,9 +86,10 @@ def list_environments(args: argparse.Namespace) -> int:
     from bis.environments import store
     from bis.home import Home
 
-    found = store.list_environments(Home.locate())
+    home = Home.locate()
+    found, runs = store.list_environments(home), _runs_by_lock(home)
     if args.json:
-        print_json([_document(info) for info in found])
+        print_json([_document(info, runs) for info in found])
     elif not found:
         print("No environments yet: the first run of a project makes one.", file=sys.stderr)
     else:
@@ -82,15 +97,17 @@ def list_environments(args: argparse.Namespace) -> int:
         rows = [
             [
                 short_digest(info.digest),
-                info.python,
+                info.manager,
+                info.python or "-",
                 str(info.packages),
                 size(info.size_bytes),
                 _minute(info.created),
                 _minute(info.last_used),
+                str(len(runs.get(info.digest, ()))),
             ]
             for info in found
         ]
-        print(table(["ENV", "PYTHON", "PACKAGES", "SIZE", "MADE", "USED"], rows, style))
+        print(table(["ENV", "MANAGER", "PYTHON", "PACKAGES", "SIZE", "MADE", "USED", "RUNS"], rows, style))
     return 0
 
 
@@ -100,19 +117,23 @@ def show_environment(args: argparse.Namespace) -> int:
     from bis.environments import store
     from bis.home import Home
 
-    info, lock = store.show_environment(Home.locate(), args.environment)
+    home = Home.locate()
+    info, lock = store.show_environment(home, args.environment)
+    runs = _runs_by_lock(home)
     edited = [str(path.relative_to(info.prefix)) for path in store.changed_files(info.prefix)]
     if args.json:
-        print_json({**_document(info), "edited": edited, "lock": lock.to_dict()})
+        print_json({**_document(info, runs), "edited": edited, "lock": lock.to_dict()})
         return 0
     pairs = [
         ("digest", info.digest),
+        ("manager", info.manager),
         ("directory", str(info.prefix)),
         ("python", info.python),
         ("as of", lock.as_of or ""),
         ("size", f"{size(info.size_bytes)}, of which {size(info.own_bytes)} of its own"),
         ("made", _minute(info.created)),
         ("used", _minute(info.last_used)),
+        ("runs", _run_words(runs.get(info.digest, []))),
         ("edited", "\n".join(edited[:10])),
         ("notes", "\n".join(lock.notes)),
         ("packages", "\n".join(f"{name} {version}" for name, version in lock.packages.items())),
@@ -126,30 +147,60 @@ def prune(args: argparse.Namespace) -> int:
     from bis.cli.style import counted, print_json, short_digest, size
     from bis.environments import store
     from bis.home import Home
+    from bis.sources.large_files import read_size
 
-    try:
-        days = float(args.older_than)
-    except ValueError:
-        days = -1.0
-    if not days >= 0:  # nan is older than nothing, and would delete all
-        raise UsageError(f"--older-than {args.older_than!r} is not a number of days")
-    pruned = store.prune_environments(Home.locate(), older_than_days=days, dry_run=args.dry_run)
+    home = Home.locate()
+    runs = _runs_by_lock(home)
+    limited = args.unused or args.keep_size is not None
+    pruned = store.prune_environments(
+        home,
+        older_than_days=_days("0" if limited and args.older_than is None else args.older_than or "30"),
+        needed=runs if args.unused else (),
+        keep_bytes=None if args.keep_size is None else read_size("--keep-size", args.keep_size),
+        dry_run=args.dry_run,
+    )
     if args.json:
-        print_json([_document(info) for info in pruned])
+        print_json([_document(info, runs) for info in pruned])
         return 0
     verb = "Would delete" if args.dry_run else "Deleted"
     for info in pruned:
-        print(
-            f"{verb} {short_digest(info.digest)}, Python {info.python}, last used {_minute(info.last_used)}"
-        )
+        python = f", Python {info.python}" if info.python else ""
+        print(f"{verb} {short_digest(info.digest)}{python}, last used {_minute(info.last_used)}")
     freed = sum(info.own_bytes for info in pruned)
     print(f"{verb} {counted(len(pruned), 'environment')}, {size(freed)}")
     return 0
 
 
-def _document(info: StoredEnvironment) -> dict[str, Any]:
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1.0
+    if not days >= 0:  # nan is older than nothing, and would delete all
+        raise UsageError(f"--older-than {text!r} is not a number of days")
+    return days
+
+
+def _runs_by_lock(home: Home) -> dict[str, list[str]]:
+    """The runs of the home by the digest of their lock, the newest first."""
+    if not home.database.exists():
+        return {}
+    from bis.tracking import tags
+    from bis.tracking.sqlite import SqliteStore
+
+    return SqliteStore(home.database, home.artifacts).runs_by_tag(tags.LOCK_DIGEST)
+
+
+def _run_words(run_ids: list[str]) -> str:
+    """How many, and the newest."""
+    newest = ", ".join(run_id[:8] for run_id in run_ids[:5])
+    return f"{len(run_ids)}: {newest}{', ...' if len(run_ids) > 5 else ''}" if run_ids else "none"
+
+
+def _document(info: StoredEnvironment, runs: dict[str, list[str]]) -> dict[str, Any]:
     return {
         "digest": info.digest,
+        "manager": info.manager,
         "directory": str(info.prefix),
         "python": info.python,
         "packages": info.packages,
@@ -157,6 +208,7 @@ def _document(info: StoredEnvironment) -> dict[str, Any]:
         "own_bytes": info.own_bytes,
         "created": info.created.isoformat(),
         "last_used": info.last_used.isoformat(),
+        "runs": runs.get(info.digest, []),
     }
 
 

@@ -16,7 +16,7 @@ from bis.file_locks import exclusive_if_free
 from bis.home_files import home_errors, read_document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from bis.home import Home
@@ -27,8 +27,10 @@ class StoredEnvironment:
     """An environment in BIS_HOME."""
 
     digest: str
+    manager: str
     prefix: Path
     python: str
+    """The version of its interpreter, "" where it has none."""
     packages: int
     created: datetime
     last_used: datetime
@@ -58,30 +60,44 @@ def show_environment(home: Home, digest_prefix: str) -> tuple[StoredEnvironment,
 def changed_files(prefix: Path) -> list[Path]:
     """Return the installed files that were edited after the environment was built, bytecode left out."""
     built = (prefix / "bis-lock.json").stat().st_mtime_ns
-    library = (entry for entry in _entries(prefix / "lib") if "__pycache__" not in entry.path)
-    return sorted(prefix / os.path.relpath(entry.path, prefix) for entry in library if _mtime(entry) > built)
+    library = prefix / "lib"
+    entries = (
+        (entry for entry in _entries(library) if "__pycache__" not in entry.path) if library.is_dir() else ()
+    )
+    return sorted(prefix / os.path.relpath(entry.path, prefix) for entry in entries if _mtime(entry) > built)
 
 
 def prune_environments(
-    home: Home, *, older_than_days: float = 0, dry_run: bool = False
+    home: Home,
+    *,
+    older_than_days: float = 0,
+    needed: Collection[str] = (),
+    keep_bytes: int | None = None,
+    dry_run: bool = False,
 ) -> list[StoredEnvironment]:
-    """Remove the environments last used so long ago and not in use now, and what killed builds have left.
+    """Remove the environments last used so long ago, not ``needed`` (digests), and not in use now.
 
-    Returns those that were removed, or with ``dry_run`` would be.
+    With ``keep_bytes`` the ones used last stay as long as they fit into that many. What killed builds have left goes as
+    well. Returns those that were removed, or with ``dry_run`` would be.
     """
     limit = time.time() - older_than_days * 24 * 60 * 60
     removed = []
-    for prefix, state in list(_states(home)):
-        if (prefix / STATE_FILE).stat().st_mtime > limit:
+    kept_bytes = 0
+    for found in list_environments(home):
+        fits = keep_bytes is not None and kept_bytes + found.size_bytes <= keep_bytes
+        if fits or found.last_used.timestamp() > limit or found.digest in needed:
+            kept_bytes += found.size_bytes
             continue
-        with home_errors("remove environments"), exclusive_if_free(lock_path(prefix)) as free:
+        with home_errors("remove environments"), exclusive_if_free(lock_path(found.prefix)) as free:
             if free:
-                removed.append(_stored(prefix, state))
+                removed.append(found)
                 if not dry_run:
-                    _remove(prefix)
+                    _remove(found.prefix)
+            else:
+                kept_bytes += found.size_bytes
     if not dry_run:
         _remove_leftovers(home)
-    return removed
+    return removed[::-1]
 
 
 def _states(home: Home) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -97,6 +113,7 @@ def _stored(prefix: Path, state: dict[str, Any]) -> StoredEnvironment:
     sizes = [(status.st_size, status.st_nlink) for status in map(_status, _entries(prefix))]
     return StoredEnvironment(
         digest=state["digest"],
+        manager=state["manager"],
         prefix=prefix,
         python=state["python"],
         packages=state["packages"],
