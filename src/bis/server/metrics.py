@@ -127,6 +127,9 @@ def _head(name: str, kind: str, text: str) -> Iterator[str]:
 
 
 _PATH = re.compile(r"/(?:ajax-)?api/[23]\.0/(?:preview/)?(mlflow-artifacts|mlflow|bis)/(.*)", re.DOTALL)
+MANY_PATHS = frozenset(("artifacts", "logged-models", "other"))
+"""Names that stand for more than one path."""
+
 _OWN = ("/health", "/ready", "/version", "/metrics")
 
 

@@ -14,7 +14,7 @@ from bis.server.access import WRONG, Refusal, needed_role
 from bis.server.guard import foreign_request
 from bis.server.guessing import Guessing
 from bis.server.json_lines import moment
-from bis.server.metrics import route_class
+from bis.server.metrics import MANY_PATHS, route_class
 from bis.tracking.tokens import Role
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _CLIENT_GONE = 499
 
 _RETRY_AFTER_S = b"30"
 
+_LONGEST_PATH = 500
 _LONGEST_ROUTE = 200
 """What is looked at of a path to count it: no known one is longer."""
 
@@ -119,15 +120,17 @@ class Exchange:
         self._around.audit_log.write({**self._who(), "ids": ids, "status": status})
 
     def _who(self) -> dict[str, object]:
-        return {
+        who: dict[str, object] = {
             "time": moment(),
             "remote": self.remote,
             "token": self.token.token_id if self.token else None,
             "name": self.token.name if self.token else None,
             "method": self.method[:20],
             "route": self.route,
-            "path": self.path[:500],
         }
+        if self.route in MANY_PATHS:
+            who["path"] = self.path[:_LONGEST_PATH]
+        return who
 
 
 _METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))
