@@ -116,14 +116,17 @@ def _serve(caller: _Caller, notify: Callable[[str], None]) -> int:
     home = Home.locate()
     store = open_callers_store(home, notify=notify)
     options = _options({**request, "env_manager": manager}, enclosing, store, notify)
-    finished = _run(options, caller, notify)
+    finished = _run(options, caller, store, notify)
     caller.tell(**_result(finished))
     return 0 if finished.status == "FINISHED" else 1
 
 
-def _run(options: RunOptions, caller: _Caller, notify: Callable[[str], None]) -> ProjectRun | PipelineRun:
+def _run(
+    options: RunOptions, caller: _Caller, store: Store, notify: Callable[[str], None]
+) -> ProjectRun | PipelineRun:
     from bis.pipelines import start
     from bis.reuse import TakenRun
+    from bis.tracking import tags
 
     shown = " ".join(f"{key}={value}" for key, value in list(options.parameters.items())[:8])
 
@@ -134,7 +137,9 @@ def _run(options: RunOptions, caller: _Caller, notify: Callable[[str], None]) ->
 
     began = time.monotonic()
     finished = start(options, notify=notify, begun=begun)
-    if not finished.reused:
+    if finished.reused:
+        store.set_tag(str(options.parent_run_id), tags.REUSED + options.tags[tags.CALL], finished.run_id)
+    else:
         taken = f"{time.monotonic() - began:.2f} s"
         notify(f"run {finished.run_id[:8]}: {options.entry_point} {finished.status} in {taken}")
     return finished

@@ -62,7 +62,7 @@ def test_json_is_one_object_and_the_scripts_output_goes_to_standard_error(bis: B
     result = bis("run", hello, "--json", "--run-name", "first", "--set-tag", "team=blue")
     document = result.json
     assert set(document) == {
-        "run_id", "run_name", "experiment_id", "status", "exit_code", "duration_s", "parameters", "metrics", "tags",
+        "run_id", "reused", "run_name", "experiment_id", "status", "exit_code", "duration_s", "parameters", "metrics", "tags",
         "artifact_uri", "source", "environment", "command", "plan_digest",
     }  # fmt: skip
     assert set(document["source"]) == {"uri", "commit", "branch", "dirty", "tree"}
@@ -264,7 +264,7 @@ def test_a_home_that_cannot_be_written_is_one_clear_error(bis: Bis, hello: Path,
         parent.chmod(parent.stat().st_mode | 0o055)
     # All is imported first: that user may not be allowed to read where bis is installed.
     code = (
-        "import os, sys, bis.runs, bis.cli.run, bis.cli.summary, bis.cli.main, platformdirs;"
+        "import os, sys, bis.pipelines, bis.cli.run, bis.cli.pipeline, bis.cli.summary, bis.cli.main, platformdirs;"
         "os.setgid(65534); os.setuid(65534); sys.exit(bis.cli.main.main(sys.argv[1:]))"
     )
     answer = subprocess.run(

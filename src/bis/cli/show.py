@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from bis.cli.style import Style, duration, fields, number, short_digest, size
 from bis.tracking import tags as names
+from bis.tracking.families import family
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bis.tracking import FileInfo, Run, Store
+    from bis.tracking.families import Family
 
 _MOST_ARTIFACTS = 200
 
@@ -30,6 +34,7 @@ def run_page(store: Store, run: Run, style: Style) -> str:
         ("environment", _environment(tags)),
         ("plan", tags.get(names.PLAN_DIGEST, "")),
         ("parent", tags.get("mlflow.parentRunId", "")),
+        ("runs inside", "\n".join(_tree_lines(family(store, run), style))),
         ("repeats", tags.get(names.RERUN_OF, "")),
         ("verdict", _verdict(tags)),
         ("note", tags.get("mlflow.note.content", "")),
@@ -62,7 +67,46 @@ def run_document(store: Store, run: Run) -> dict[str, Any]:
         "artifact_uri": store.artifact_location(info.run_id),
         "artifacts": [file.path for file in artifact_files(store, info.run_id)],
         "plan_digest": run.tags.get(names.PLAN_DIGEST),
+        "children": _tree_document(family(store, run)),
     }
+
+
+def _tree_lines(top: Family, style: Style, before: str = "") -> Iterator[str]:
+    """A line for each run inside, drawn as a tree."""
+    for index, child in enumerate(top.children):
+        is_last = index == len(top.children) - 1
+        info = child.run.info
+        status = style.faint("reused") if child.taken else style.status(info.status.value)
+        words = [_short_label(child), status, _time(child.run), _metric_words(child.run)]
+        line = "  ".join(word for word in (info.run_id[:8], *words) if word)
+        yield f"{before}{'└─ ' if is_last else '├─ '}{line}"
+        yield from _tree_lines(child, style, before + ("   " if is_last else "│  "))
+
+
+def _short_label(child: Family) -> str:
+    """The step, or the entry point and which of its calls it was, without the place of the calling process."""
+    label = child.label
+    if label == child.run.tags.get(names.CALL):
+        entry_point, _, count = label.partition(":")[2].rpartition(":")
+        label = entry_point if count == "1" else f"{entry_point} ({count})"
+    return label or child.run.info.name
+
+
+def _metric_words(run: Run) -> str:
+    return ", ".join(f"{metric.key} {number(metric.value)}" for metric in run.metrics[:3])
+
+
+def _tree_document(top: Family) -> list[dict[str, Any]]:
+    return [
+        {
+            "run_id": child.run.info.run_id,
+            "label": child.label,
+            "status": child.run.info.status.value,
+            "reused": child.taken,
+            "children": _tree_document(child),
+        }
+        for child in top.children
+    ]
 
 
 def artifact_files(store: Store, run_id: str) -> list[FileInfo]:
