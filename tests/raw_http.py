@@ -41,9 +41,17 @@ class Wire:
 
     def __init__(self, server: Server) -> None:
         self._host, self.token = server.url.removeprefix("http://"), server.token
+        self._connect()
+
+    def _connect(self) -> None:
         name, _, port = self._host.partition(":")
         self.socket = socket.create_connection((name, int(port)), timeout=10)
         self._file = self.socket.makefile("rb")
+
+    def reconnect(self) -> None:
+        """Begin anew: a reply has ended the connection, or will."""
+        self.close()
+        self._connect()
 
     def close(self) -> None:
         """End the connection."""

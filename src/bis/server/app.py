@@ -179,6 +179,9 @@ def _query_fields(query: bytes) -> Fields:
 async def _fields(method: str, query: bytes, headers: Mapping[bytes, bytes], receive: Receive) -> Fields:
     if method == "GET":
         return _query_fields(query)
+    length = headers.get(b"content-length", b"0")
+    if len(length) > 10 or int(length) > MOST_JSON_BYTES:  # digits: the parser has seen to it
+        raise _too_large()
     body = await _body(receive)
     if not body and method != "POST":
         return _query_fields(query)
@@ -196,14 +199,18 @@ async def _body(receive: Receive) -> bytes:
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > MOST_JSON_BYTES:
-            raise RefusedError(f"The request has more than {MOST_JSON_BYTES} bytes.", code="BAD_REQUEST")
+            raise _too_large()
         more = message.get("more_body", False)
     return b"".join(parts)
 
 
+def _too_large() -> RefusedError:
+    return RefusedError(f"The request has more than {MOST_JSON_BYTES} bytes.", code="BAD_REQUEST")
+
+
 def _object(body: bytes) -> Json:
     try:
-        value = json.loads(body)
+        value = json.loads(body.decode())  # UTF-8 alone, or two readers may see two texts
     except (ValueError, RecursionError) as error:
         raise RefusedError("Bad Request. The body is not JSON.", code="BAD_REQUEST") from error
     if isinstance(value, str):  # a client may have encoded its JSON twice, which MLflow takes

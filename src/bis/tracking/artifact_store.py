@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 1 << 20
 """What is read or written at a time."""
 
+_LONGEST_NAME = 255
+_LONGEST_PATH = 1000
+"""Bytes of a name and characters of a path that every disk and every object store takes."""
+
 _ANY_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:/")
 
 
@@ -132,7 +136,13 @@ def checked_path(path: str) -> str:
     segments = [segment for segment in path.split("/") if segment not in ("", ".")]
     if ".." in segments:
         raise invalid(f"Invalid path: {path[:200]!r}")
+    if len(path) > _LONGEST_PATH or any(_is_too_long(segment) for segment in segments):
+        raise invalid(f"Invalid path: {path[:200]!r}... is too long")
     return "/".join(segments)
+
+
+def _is_too_long(name: str) -> bool:
+    return len(name) * 4 > _LONGEST_NAME and len(name.encode("utf-8", "surrogatepass")) > _LONGEST_NAME
 
 
 def unknown_artifact(path: str) -> TrackingError:
