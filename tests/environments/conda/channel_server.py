@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ssl
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,10 +26,13 @@ class ChannelServer:
     damaged: int = 0
     """How many of the next packages arrive damaged."""
     asked: list[str] = field(default_factory=list)
+    """Paths; whole addresses where it is asked as a proxy."""
 
     def answer(self, path: str, authorization: str | None) -> tuple[int, bytes]:
         """Status and content for a path."""
         self.asked.append(path)
+        if "://" in path:
+            path = "/" + path.split("/", 3)[3]
         if self.token is not None:
             if not path.startswith(f"/t/{self.token}/"):
                 return 403, b""
@@ -48,8 +52,8 @@ class ChannelServer:
 
 
 @contextmanager
-def served(root: Path) -> Iterator[ChannelServer]:
-    """Serve a directory while the context lasts."""
+def served(root: Path, certificate: Path | None = None) -> Iterator[ChannelServer]:
+    """Serve a directory while the context lasts; ``certificate`` (with its key, PEM) makes it HTTPS."""
     found = ChannelServer(root)
 
     class Handler(BaseHTTPRequestHandler):
@@ -67,7 +71,11 @@ def served(root: Path) -> Iterator[ChannelServer]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found.url = f"http://127.0.0.1:{server.server_address[1]}"
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    found.url = f"http{'s' if certificate else ''}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

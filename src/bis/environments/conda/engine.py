@@ -6,6 +6,7 @@ It is imported when an environment is resolved or built, never to run in one tha
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import tempfile
@@ -27,7 +28,7 @@ from rattler.virtual_package import VirtualPackage, VirtualPackageOverrides
 from bis.environments.conda.packages import Package
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rattler.install.installer import InstallerReporter
 
@@ -122,7 +123,8 @@ def solve(
         specs = [rattler.MatchSpec(each, strict=False) for each in problem.specs]
     except InvalidMatchSpecError as error:
         raise UnreadableSpecError(str(error)) from error
-    gateway = rattler.Gateway(cache_dir=caches.repodata, client=_client(settings, mirrors))
+    with _certificates(settings):
+        gateway = rattler.Gateway(cache_dir=caches.repodata, client=_client(settings, mirrors))
     solution = rattler.solve(
         [rattler.Channel(each) for each in problem.channels],
         specs,
@@ -136,7 +138,8 @@ def solve(
         add_pip_as_python_dependency=problem.add_pip,
     )
     try:
-        records = asyncio.run(solution)
+        with _certificates(settings):
+            records = asyncio.run(solution)
     except SolverError as error:
         raise Conflict(str(error)) from error
     except (GatewayError, OSError) as error:
@@ -176,18 +179,19 @@ def install(
     environment = locked.default_environment()
     records = environment.conda_repodata_records_for_platform(locked.platforms()[0]) if environment else []
     try:
-        asyncio.run(
-            install_records(
-                records or [],
-                prefix,
-                package_cache=_package_cache(caches),
-                installed_packages=[],
-                execute_link_scripts=True,
-                show_progress=False,
-                client=_client(settings, mirrors),
-                reporter=cast("InstallerReporter | None", reporter),
+        with _certificates(settings):
+            asyncio.run(
+                install_records(
+                    records or [],
+                    prefix,
+                    package_cache=_package_cache(caches),
+                    installed_packages=[],
+                    execute_link_scripts=True,
+                    show_progress=False,
+                    client=_client(settings, mirrors),
+                    reporter=cast("InstallerReporter | None", reporter),
+                )
             )
-        )
     except (InstallerError, OSError) as error:
         raise InstallError(str(error)) from error
 
@@ -212,13 +216,29 @@ def activation_script(prefix: Path) -> str:
     return activate(prefix, ActivationVariables(None, ["/usr/bin", "/bin"]), Shell.bash).script
 
 
+@contextlib.contextmanager
+def _certificates(settings: Settings) -> Iterator[None]:
+    """Have rattler trust the user's file of certificates: it is told by a variable, which a run must not inherit."""
+    if not isinstance(settings.ssl_verify, str):
+        yield
+        return
+    before = os.environ.get("SSL_CERT_FILE")
+    os.environ["SSL_CERT_FILE"] = settings.ssl_verify
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["SSL_CERT_FILE"]
+        else:
+            os.environ["SSL_CERT_FILE"] = before
+
+
 def _client(settings: Settings, mirrors: Mapping[str, Sequence[str]]) -> Client:
     """A client with the user's proxies, certificates and mirrors; credentials are rattler's own affair."""
     lines = []
     if settings.ssl_verify is False:
         lines.append("tls-no-verify = true")
     elif isinstance(settings.ssl_verify, str):
-        os.environ.setdefault("SSL_CERT_FILE", settings.ssl_verify)
         lines.append('tls-root-certs = "system"')
     proxies = {name: settings.proxies[name] for name in ("http", "https") if settings.proxies.get(name)}
     if proxies:
