@@ -20,6 +20,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.count = 0
+        """How many signals have come."""
         self.reason: str | None = None
         self._read, self._write = os.pipe()
         os.set_blocking(self._write, False)
@@ -31,8 +32,10 @@ class Interruption:
         return self._read
 
     def interrupt(self, reason: str) -> None:
-        """Ask for the end of the run; asking again means at once."""
-        self.count += 1
+        """Ask for the end of the run. A second signal means at once, a call of ``cancel`` beside a signal does not: a
+        run inside another gets both when that one is ended.
+        """
+        self.count += reason.startswith("SIG")
         self.reason = self.reason or reason
         with contextlib.suppress(OSError):  # a full or closed pipe has said it already
             os.write(self._write, b"!")

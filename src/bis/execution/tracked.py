@@ -57,7 +57,10 @@ class TrackedRun:
         started_ms = time.time_ns() // 1_000_000
         words = _tags(prepared, placement)
         if placement.run_id is not None:
-            info = store.run(placement.run_id).info
+            known = store.run(placement.run_id)
+            info = known.info
+            if tags.PARENT in known.tags or placement.parent_run_id == info.run_id:
+                words.pop(tags.PARENT, None)  # who began it knows where it belongs
             store.update_run(info.run_id, status=RunStatus.RUNNING)
             tracked = cls(store, info.run_id, info.experiment_id, started_ms)
             store.log_batch(info.run_id, tags=[Tag(key, value) for key, value in words.items()])
