@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bis.server.addresses import check_location
 from bis.server.encoding import page, present
 from bis.server.routes import reads, writes
 from bis.tracking.limits import EXPERIMENT_TAG_LENGTH, check_experiment_name, check_key, check_length
@@ -31,6 +32,7 @@ def _create(call: Call) -> Json:
     for tag in tags:
         _check_tag(tag)
     location = call.fields.text("artifact_location")
+    check_location(location)
     return {"experiment_id": call.store.create_experiment(name, artifact_location=location, tags=tags)}
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bis.server.addresses import origin_of
 from bis.server.encoding import model_version, page, registered_model
 from bis.server.experiments import tags_of
-from bis.server.model_sources import origin_of
 from bis.server.routes import reads, writes
 
 if TYPE_CHECKING:

@@ -1,4 +1,6 @@
-"""Where the files of a model's version come from: what a client says of it is checked, and never opened."""
+"""Addresses of files that clients name: where a version of a model comes from, where an experiment keeps its
+artifacts. They are checked, and never opened.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ def origin_of(store: SqliteStore, source: str, run_id: str, model_id: str) -> Or
     Of a logged model the run is known. A version that is made from another one has its files where that one
     has them. A path on a disk is taken only when it lies among the artifacts of the run, as in MLflow.
     """
-    _refuse_climbing(source)
+    refuse_climbing(source, "model version source")
     model = _LOGGED_MODEL.fullmatch(source)
     if model is not None or (model_id and not run_id):
         logged = store.logged_model(model[1] if model else model_id)
@@ -62,13 +64,20 @@ def _is_below(source: str, root: str) -> bool:
     return is_local(root) and f"{path}/".startswith(f"{top}/")
 
 
-def _refuse_climbing(source: str) -> None:
-    """Refuse ``..`` in any disguise: clients decode an address as often as they like."""
-    decoded = source
+def check_location(location: str) -> None:
+    """Refuse an ``artifact_location`` that is no place of its own, or that climbs out of one."""
+    refuse_climbing(location, "artifact_location")
+    if location.partition(":")[0] in ("runs", "models"):
+        raise invalid(f"Artifact location cannot be a runs:/ or models:/ URI. Given: '{location[:200]}'")
+
+
+def refuse_climbing(address: str, what: str) -> None:
+    """Refuse ``..`` in any disguise: clients decode an address as often as they like, and cut it at ``#`` or ``;``."""
+    decoded = address
     for _ in range(_MOST_DECODINGS):
-        if "\0" in decoded or ".." in re.split(r"[/\\]", decoded):
-            raise invalid(f"Invalid model version source: '{source[:200]}'.")
+        if "\0" in decoded or "#" in decoded or ".." in re.split(r"[/\\;?]", decoded):
+            break
         before, decoded = decoded, unquote(decoded)
         if before == decoded:
             return
-    raise invalid(f"Invalid model version source: '{source[:200]}'.")
+    raise invalid(f"Invalid {what}: '{address[:200]}'.")
