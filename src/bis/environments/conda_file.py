@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bis.environments import conda_names
 from bis.environments.conda_versions import CondaSpec, parse, to_pep440
-from bis.environments.documents import entries, is_null, items, place, read_mapping, scalar
+from bis.environments.documents import entries, is_null, items, place, read_mapping, read_text, scalar
 from bis.environments.requirement_lines import RequirementLines
 from bis.environments.spec import CondaDeclaration, EnvironmentSpec
 from bis.errors import Position, SpecError
@@ -94,10 +94,17 @@ def for_conda(spec: EnvironmentSpec) -> EnvironmentSpec:
     return dataclasses.replace(
         spec,
         manager="conda",
+        conda=dataclasses.replace(declared, renv=_renv(spec.directory)),
         requirements=declared.requirements,
         conda_only=(),
         notes=tuple(f"{name}: {note}" for note in notes),
     )
+
+
+def _renv(directory: Path) -> str:
+    """The text of a project's ``renv.lock``, which pins packages of R; "" without one."""
+    path = directory / "renv.lock"
+    return read_text(path) if path.is_file() else ""
 
 
 def _python_for_conda(request: str | None) -> str:

@@ -51,6 +51,9 @@ def detect(
         from bis.environments import conda_file
 
         return conda_file.for_conda(dataclasses.replace(spec, python=spec.python or _pinned(directory)))
+    if provider != "local" and (directory / "renv.lock").is_file():
+        note = "renv.lock has no effect: R comes with conda, as r-base in a conda.yaml"
+        spec = dataclasses.replace(spec, notes=(*spec.notes, note))
     if spec.conda_only and provider != "local":
         raise SpecError(
             "this environment needs real conda packages, which uv cannot install: "

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NAME = "bis.lock"
 FORMAT = "bis.lock/1"
-_TEXTS = {"requirements", "unhashed", "conda"}
+_TEXTS = {"requirements", "unhashed", "conda", "renv"}
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,8 @@ class Lock:
     """The image and what a container of it is started with, for ``docker_env``."""
     conda: str = ""
     """The packages of conda as text of conda-lock's format 1, without credentials and hosts of mirrors."""
+    renv: str = ""
+    """The packages of R that the project's ``renv.lock`` names, as text of that format."""
 
     @cached_property
     def digest(self) -> str:
@@ -83,6 +85,8 @@ class Lock:
         ]
         if self.conda:
             decides.append(self.deciding_conda)
+        if self.renv:
+            decides.append(self.renv)
         if self.container:
             decides.append(self.container.decides)
         return hashlib.sha256(json.dumps(decides).encode()).hexdigest()
@@ -95,7 +99,7 @@ class Lock:
     @property
     def deciding_conda(self) -> list[str]:
         """The packages of conda by platform, file and hash: where they come from does not bear on what they are."""
-        return [f"{file}#{digest}" for file, digest in re.findall(_CONDA_FILE, self.conda)]
+        return conda_files(self.conda)
 
     @property
     def local_digests(self) -> dict[str, str]:
@@ -114,7 +118,7 @@ class Lock:
     def to_dict(self) -> dict[str, Any]:
         """Return the lock as JSON takes it."""
         document = {"format": FORMAT, **asdict(self)}
-        for name in ("conda", "container"):
+        for name in ("conda", "renv", "container"):
             if not document[name]:
                 del document[name]
         return document
@@ -138,6 +142,11 @@ class Lock:
     def with_notes(self, *notes: str | None) -> Lock:
         """Return the lock with further notes; None is none."""
         return replace(self, notes=(*self.notes, *(note for note in notes if note)))
+
+
+def conda_files(text: str) -> list[str]:
+    """The files that a text of conda's packages names, each with its hash, found without reading it as YAML."""
+    return [f"{file}#{digest}" for file, digest in re.findall(_CONDA_FILE, text)]
 
 
 def _version(text: str) -> str:

@@ -42,6 +42,8 @@ class CondaDeclaration:
     """pip's: the ``pip:`` section without what was translated."""
     own_channels: tuple[str, ...] = ()
     """Those that are given by an address of their own."""
+    renv: str = ""
+    """The text of the project's ``renv.lock``."""
     ignored: tuple[str, ...] = ()
     """Keys of the file that have no effect here: ``name``, ``prefix``."""
 
@@ -117,6 +119,8 @@ class EnvironmentSpec:
         }
         if self.manager == "conda" and self.conda:
             declared["conda"] = [self.conda.channels, [text for text, _ in self.conda.dependencies]]
+            if self.conda.renv:
+                declared["renv"] = self.conda.renv
         if self.container:
             container = self.container
             declared["container"] = [

@@ -48,6 +48,7 @@ def parts(plan: Plan) -> dict[str, Any]:
             "options": lock.deciding_options,
             "variables": [list(each) for each in lock.variables],
             **({"conda": lock.deciding_conda} if lock.conda else {}),
+            **({"renv": lock.renv} if lock.renv else {}),
             **({"container": lock.container.decides} if lock.container else {}),
         },
         "interpreter": lock.python,

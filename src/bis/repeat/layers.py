@@ -150,7 +150,7 @@ def _environment(recorded: RecordedRun) -> Facts | None:
     except (ValueError, TypeError):  # of a later format: as a whole
         return {**facts, "lock": hashlib.sha256(json.dumps(lock, sort_keys=True).encode()).hexdigest()}
     facts.update(parsed.packages)
-    files = "\n".join((parsed.requirements, parsed.unhashed, *parsed.deciding_conda))
+    files = "\n".join((parsed.requirements, parsed.unhashed, *parsed.deciding_conda, parsed.renv))
     hashes = hashlib.sha256(files.encode()).hexdigest()
     return {**facts, "files of the packages": hashes}
 

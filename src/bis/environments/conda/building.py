@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bis.environments.building import LOCK_COPY, protect, sweep
-from bis.environments.conda import activation, engine, settings
+from bis.environments.conda import activation, engine, renv, settings
 from bis.environments.conda.channels import Channels
 from bis.environments.conda.installing import install_conda
 from bis.environments.conda.progress import reporter_for
-from bis.environments.environment import STATE_FILE
+from bis.environments.environment import STATE_FILE, Activation
 from bis.environments.installing import Installation
 from bis.environments.locks import platform_tag, same_platform
 from bis.errors import BuildError
@@ -55,7 +55,7 @@ class CondaBuilder:
         try:
             with home_errors("build the environment"):
                 self._fill(prefix)
-                self._write_state(prefix)
+                self._write_state(prefix, self._activated(prefix))
                 protect(prefix)
         except BaseException:
             shutil.rmtree(prefix, ignore_errors=True)
@@ -92,8 +92,16 @@ class CondaBuilder:
                 beside_others=True,
             ).install()
 
-    def _write_state(self, prefix: Path) -> None:
+    def _activated(self, prefix: Path) -> Activation:
+        """What activating sets, and with that, what only an active environment can install."""
         found = activation.look(prefix, engine.activation_script(prefix))
+        if not self.lock.renv:
+            return found
+        with tempfile.TemporaryDirectory(dir=self.home.ensure(self.home.cache), prefix="building-") as name:
+            renv.restore(self.lock.renv, work=Path(name), activation=found, notify=self.notify)
+        return Activation(found.path, {**found.variables, **renv.WITHOUT_AUTOLOADER})
+
+    def _write_state(self, prefix: Path, found: Activation) -> None:
         (prefix / LOCK_COPY).write_text(json.dumps(self.lock.to_dict()), encoding="utf-8")
         state = {
             "format": 1,

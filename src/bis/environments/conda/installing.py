@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from bis.environments.conda import engine, failures, packages
 from bis.environments.conda.channels import without_credentials
+from bis.errors import BuildError
 from bis.file_digests import sha256_of
 
 if TYPE_CHECKING:
@@ -37,7 +38,12 @@ def install_conda(
 
     Raises BuildError that names the package or channel, HomeError for a full disk.
     """
-    locked = packages.from_text(text)
+    try:
+        locked = packages.from_text(text)
+    except ValueError as error:
+        raise BuildError(
+            f"the environment's lock cannot be read: {error}", hint="Resolve it anew: --upgrade."
+        ) from error
     asked = _asked(locked, channels)
     reached = [
         dataclasses.replace(each, url=f"{asked[each.channel].address}/{each.file}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bis.environments import conda_names, installed, interpreters
-from bis.environments.conda import engine, failures, packages
+from bis.environments.conda import engine, failures, packages, renv
 from bis.environments.conda.channels import Channels, as_kept, is_defaults, without_credentials
 from bis.environments.conda.installing import install_conda
 from bis.environments.conda_versions import parse
@@ -51,8 +51,11 @@ class Resolution:
         notes = list(self.spec.notes)
         for note in notes:
             self.notify(note)
+        text_of_renv = renv.checked(self._declared.renv, self.spec.directory) if self._declared.renv else ""
         chosen, more = self._solve()
         notes += more
+        if text_of_renv:
+            notes.append(renv.note(chosen, text_of_renv))
         text = self._text(chosen)
         python = next((each.version for each in chosen if each.name == "python"), "")
         pip = self._solve_pip(text) if not self.spec.empty else None
@@ -75,6 +78,7 @@ class Resolution:
             as_of_origin=self.as_of.origin,
             notes=(*notes, *unhashed_notes(pip.text.unhashed if pip else "")),
             conda=text,
+            renv=text_of_renv if renv.has_r(chosen) else "",
         )
 
     @property

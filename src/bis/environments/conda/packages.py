@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bis.environments.conda.channels import used_variables
+from bis.environments.locks import conda_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,9 +107,12 @@ def from_text(text: str) -> LockedConda:
     try:
         document = yaml.load(text, Loader=loader)  # noqa: S506  # a safe one
         channels = tuple(str(each["url"]) for each in document["metadata"]["channels"])
-        return LockedConda(channels, tuple(_package(each) for each in document["package"]))
+        found = LockedConda(channels, tuple(_package(each) for each in document["package"]))
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a lock of conda packages: {error}") from error
+    if [f"{each.file}#{each.sha256 or each.md5}" for each in found.packages] != conda_files(text):
+        raise ValueError("not a lock of conda packages that bis has written: its digest would not hold them")
+    return found
 
 
 def _package(entry: dict[str, Any]) -> Package:
