@@ -170,7 +170,7 @@ def push(run: ActiveRun) -> None:
 
 
 def _enter(run: ActiveRun, runs: list[ActiveRun]) -> None:
-    _watch_exit()
+    watch_exit()
     runs.append(run)
     _open[run] = None
     _last[:] = [run]
@@ -259,7 +259,7 @@ def user_name() -> str:
 _watched_process: int | None = None
 
 
-def _watch_exit() -> None:
+def watch_exit() -> None:
     """Have this process finish its runs and send what waits when it ends.
 
     A process that multiprocessing forked calls no atexit functions, but finalizers of its own.

@@ -118,6 +118,7 @@ def log_metrics(
     values = [(checked_key(key, "metric"), metric_value(key, value)) for key, value in metrics.items()]
     when = None if timestamp is None else whole_number("timestamp", timestamp, least=0)
     owner = owner_of(run_id)
+    active.watch_exit()
     queue.put(owner, values, whole_number("step", step or 0), when)
     if synchronous:
         queue.flush(owner)

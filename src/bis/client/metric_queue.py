@@ -39,7 +39,7 @@ class MetricQueue:
     def _begin(self) -> None:
         """Empty, without a thread: at first, and in a forked child, whose parent keeps what waits."""
         self._changed = threading.Condition()
-        self._sending = threading.Lock()
+        self._sending = threading.RLock()  # a signal handler of the script may flush while its thread does
         self._waiting: dict[Owner, list[Point]] = {}
         self._count = 0
         self._latest: dict[tuple[str, str], tuple[int, int]] = {}
@@ -144,11 +144,11 @@ class MetricQueue:
         with self._sending:
             for one in list(self._waiting):
                 if owner in (None, one):
-                    while self._waiting[one]:
+                    while self._waiting.get(one):
                         self._send_batch(one, self._waiting[one][:BATCH])
                     with self._changed:
-                        if not self._waiting[one]:
-                            del self._waiting[one]
+                        if not self._waiting.get(one):
+                            self._waiting.pop(one, None)
 
     def _send_batch(self, owner: Owner, batch: list[Point]) -> None:
         """Send, then take out: what is interrupted between is sent again, which does no harm."""
@@ -157,8 +157,10 @@ class MetricQueue:
         except RefusedError as error:
             self._send_one_key_at_a_time(owner, batch, error)
         with self._changed:
-            del self._waiting[owner][: len(batch)]
-            self._count -= len(batch)
+            points = self._waiting.get(owner)
+            if points and points[0] is batch[0]:  # else a signal handler has sent it meanwhile
+                del points[: len(batch)]
+            self._count = sum(map(len, self._waiting.values()))
             self._changed.notify_all()
 
     def _send_one_key_at_a_time(self, owner: Owner, batch: list[Point], error: RefusedError) -> None:

@@ -28,7 +28,7 @@ def checked_key(key: Any, what: str) -> str:
         )
     if "/" in text or "." in text:
         parts = text.split("/")
-        if "" in parts or "." in parts or parts[0] == "..":
+        if not {"", ".", ".."}.isdisjoint(parts):
             raise _refusal(
                 "{!r} is no name of a {}: it would be no path below its run".format(text[:100], what)
             )
