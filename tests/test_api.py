@@ -114,7 +114,7 @@ def test_the_interpreter_waits_for_a_run_before_it_exits(project: Path, tmp_path
         ({"backend": "locl"}, UsageError, "Did you mean 'local'"),
         ({"env_manager": "uvv"}, UsageError, "uv"),
         ({"version": "v1"}, SourceError, "v1"),
-        ({"docker_args": {"gpus": "all"}}, UsageError, "docker"),
+        ({"docker_args": {"--gpus": "all"}}, UsageError, "dashes"),
         ({"backend_config": "{"}, UsageError, "JSON"),
         ({"experiment_name": "a", "experiment_id": "0"}, UsageError, "not both"),
         ({"as_of": "soon"}, UsageError, "soon"),

@@ -74,7 +74,7 @@ def assert_refused(bis: Bis, words: list[str], *said: str, status: int = 2) -> N
         (["-P", "epochs=1", "--env-file", "nowhere.env"], ["nowhere.env"]),
         (["-P", "epochs=1", "--run-id", "0" * 32], ["0" * 32]),
         (["-P", "epochs=1", "--experiment-id", "99"], ["99"]),
-        (["-P", "epochs=1", "--build-image"], ["docker_env"]),
+        (["-P", "epochs=1", "-A", "--memory=2g"], ["without dashes"]),
         (["--entrypoint", "x"], ["--entrypoint", "Did you mean '--entry-point'?"]),
         (["--env", "local"], ["'--env-file' or '--env-manager'"]),
         (["-p", "epochs=1"], ["Did you mean '-P'?"]),
@@ -113,7 +113,7 @@ def test_options_and_parameters(bis: Bis, good: Path, options: list[str], said: 
             {"c.yaml": "channels: [file:///no/such/channel]\ndependencies: [r-base]\n"},
             ["c.yaml:1", "channel", "/no/such/channel"],
         ),
-        (f"docker_env: {{image: x}}\n{ENTRY}", {}, ["docker_env"]),
+        (f"docker_env: {{image: x, volumes: y}}\n{ENTRY}", {}, ["'volumes' must be a list"]),
         (
             f"python_env: p.yaml\n{ENTRY}",
             {"p.yaml": "dependencies:\n  - six\n  - surely-no-such-package-anywhere==1\n"},

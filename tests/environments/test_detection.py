@@ -4,9 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bis.environments import ContainerDeclaration, detect
 from bis.errors import SpecError, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from environments.doubles import Project
 
 FILES = {
@@ -81,10 +84,10 @@ def test_conda_cannot_take_the_lock_of_another_tool(project: Project) -> None:
         project.detect(manager="conda")
 
 
-def test_a_container_is_refused_with_a_way_out(project: Project) -> None:
-    with pytest.raises(SpecError, match="docker_env") as caught:
-        project.detect("docker_env")
-    assert "python_env" in (caught.value.hint or "")
+def test_a_container_goes_before_the_manager(tmp_path: Path) -> None:
+    declared = ContainerDeclaration("image:1")
+    spec = detect(tmp_path, kind="docker_env", file=None, manager="conda", container=declared)
+    assert (spec.manager, spec.container) == ("container", declared)
 
 
 @pytest.mark.parametrize(

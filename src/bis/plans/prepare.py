@@ -103,6 +103,8 @@ def _prepare(source: Source, request: Request, *, home: Home, notify: Callable[[
     binding = entry_point.bind(request.parameters, cwd=Path.cwd(), steps=request.steps)
     for warning in binding.warnings:
         notify(warning)
+    if request.container.given and (project.environment is None or project.environment.docker is None):
+        notify("-A and --build-image have no effect: the project declares no docker_env")
     lock = request.lock or _lock(project, source, request, home=home, notify=notify)
     variables, absent = decided_variables(request, os.environ)
     plan = Plan(
