@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 CLIENT = Path(bis.client.__file__).parent
 LIMIT_S = 60
+PLAIN = str(getattr(sys, "_base_executable", sys.executable))
+"""A Python without bis: that of the tests has it installed."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Tracked:
         return package.parent
 
     def start(
-        self, code: str, *, python: str | Path = sys.executable, run_id: str | None = None, **more: str
+        self, code: str, *, python: str | Path = PLAIN, run_id: str | None = None, **more: str
     ) -> subprocess.Popen[str]:
         """Start a script that logs here."""
         script = self.directory / "script.py"
@@ -117,7 +119,7 @@ class Tracked:
         self,
         code: str,
         *,
-        python: str | Path = sys.executable,
+        python: str | Path = PLAIN,
         run_id: str | None = None,
         status: int = 0,
         **more: str,

@@ -165,7 +165,7 @@ def _entries(pairs: Mapping[str, str]) -> list[dict[str, str]]:
 def _enclosing(nested: bool) -> ActiveRun | None:
     """The run that a new one goes into; raises TrackingError when this thread has one and ``nested`` is not said."""
     runs = active.stack()
-    if runs and runs[-1].is_implicit_run_of_bis and not active.is_run_of_bis_begun():
+    if runs and not nested and runs[-1].is_implicit_run_of_bis and not active.is_run_of_bis_begun():
         runs.pop()  # something was logged before the script began the run
         return None
     if runs and not nested:

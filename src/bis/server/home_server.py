@@ -25,6 +25,12 @@ def serve_home() -> tuple[str, str]:
             home.ensure()
             server = LoopbackServer(home.database, home.artifacts)
             server.start()
-            atexit.register(server.stop)
             _servers[os.getpid()] = server
+            atexit.register(_stop, os.getpid())
         return server.url, server.token
+
+
+def _stop(process: int) -> None:
+    """End the server, in its own process: a forked child inherits what is done at the end."""
+    if process == os.getpid():
+        _servers[process].stop()
