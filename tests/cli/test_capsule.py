@@ -363,14 +363,14 @@ def test_an_import_that_is_cut_short_is_no_run(
     from bis.home import Home
     from bis.repeat.capsule import import_capsule
     from bis.tracking import open_store
-    from bis.tracking.sqlite import SqliteStore
+    from bis.tracking.sql_store import SqlStore
 
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     home = Home(tmp_path / "third home")
     with monkeypatch.context() as patched:
-        patched.setattr(SqliteStore, "update_run", interrupt)
+        patched.setattr(SqlStore, "update_run", interrupt)
         with pytest.raises(KeyboardInterrupt):
             import_capsule(home, capsule)
     store = open_store(home)

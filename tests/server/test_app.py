@@ -275,7 +275,7 @@ def test_a_second_value_of_a_parameter_is_refused_in_mlflows_words(wire: Wire, r
 
 
 def test_a_defect_is_no_traceback(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bis.tracking.sqlite.SqliteStore.run", lambda *_: 1 / 0)
+    monkeypatch.setattr("bis.tracking.sql_store.SqlStore.run", lambda *_: 1 / 0)
     reply = wire.ask("GET", f"{MLFLOW}/runs/get?run_id=a")
     assert (reply.status, reply.code) == (500, "INTERNAL_ERROR")
     assert b"Traceback" not in reply.body

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bis.tracking import RunStatus
-from bis.tracking.sqlite import SqliteStore
+from bis.tracking.sql_store import open_sql_store
 from bis_server import serving
 from mlflow_clients import LATEST, client_python
 
@@ -65,7 +65,7 @@ def test_the_fluent_interface(version: str, server: LoopbackServer, tmp_path: Pa
     assert seen["artifact_uri"].startswith("file:///" if version == "1.20.2" else "mlflow-artifacts:/1/")
     assert list(work.iterdir()) == []  # no ./mlruns beside the script
     server.stop()
-    store = SqliteStore(tmp_path / "tracking.db", tmp_path / "artifacts")
+    store = open_sql_store(tmp_path / "tracking.db", tmp_path / "artifacts")
     statuses = [run.info.status for run in store.search_runs().items]
     assert RunStatus.RUNNING not in statuses
     store.close()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bis.server.loopback import LoopbackServer
-from bis.tracking.sqlite import SqliteStore
+from bis.tracking.sql_store import open_sql_store
 from raw_http import Wire
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def test_a_script_that_ends_at_once_pays_for_no_import(tmp_path: Path) -> None:
 
 
 def test_a_request_that_was_sent_before_the_end_is_carried_out(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "t.db", tmp_path / "a")
+    store = open_sql_store(tmp_path / "t.db", tmp_path / "a")
     run_id = store.create_run("0").info.run_id
     server = LoopbackServer(tmp_path / "t.db", tmp_path / "a")
     wire = Wire(server)
@@ -107,7 +107,7 @@ def test_it_serves_many_connections_at_once(server: LoopbackServer, run_id: str,
         thread.start()
     for thread in threads:
         thread.join()
-    store = SqliteStore(tmp_path / "tracking.db", tmp_path / "artifacts")
+    store = open_sql_store(tmp_path / "tracking.db", tmp_path / "artifacts")
     assert len(store.metric_history(run_id, "m").items) == 320
     assert store.run(run_id).metrics[0].step == 1519
     store.close()

@@ -9,7 +9,7 @@ import pytest
 from bis.home import Home
 from bis.server.loopback import LoopbackServer
 from bis.tracking import Store, open_store
-from bis.tracking.sqlite import SqliteStore
+from bis.tracking.sql_store import SqlStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,10 +22,10 @@ def home(tmp_path: Path) -> Home:
 
 
 @pytest.fixture
-def local(home: Home) -> Iterator[SqliteStore]:
+def local(home: Home) -> Iterator[SqlStore]:
     """The store in a home."""
     store = open_store(home)
-    assert isinstance(store, SqliteStore)
+    assert isinstance(store, SqlStore)
     yield store
     store.close()
 

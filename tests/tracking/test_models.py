@@ -12,11 +12,11 @@ from bis.tracking import Metric, ModelLink, Param, RefusedError, Store, Tag, res
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bis.tracking.sqlite import SqliteStore
+    from bis.tracking.sql_store import SqlStore
 
 
 @pytest.fixture
-def model_id(local: SqliteStore) -> str:
+def model_id(local: SqlStore) -> str:
     """A model named net, made by a run, with one file."""
     run_id = local.create_run("0").info.run_id
     model = local.create_logged_model("0", name="net", source_run_id=run_id, params=[Param("a", "1")])
@@ -25,7 +25,7 @@ def model_id(local: SqliteStore) -> str:
     return model.model_id
 
 
-def test_a_model_is_pending_until_it_is_ready(local: SqliteStore, model_id: str) -> None:
+def test_a_model_is_pending_until_it_is_ready(local: SqlStore, model_id: str) -> None:
     model = local.logged_model(model_id)
     assert (model.name, model.status, model.params) == ("net", "LOGGED_MODEL_PENDING", {"a": "1"})
     assert model.artifact_uri == f"mlflow-artifacts:/0/models/{model_id}/artifacts"
@@ -34,7 +34,7 @@ def test_a_model_is_pending_until_it_is_ready(local: SqliteStore, model_id: str)
         local.finish_logged_model(model_id, "DONE")
 
 
-def test_a_model_is_tagged_and_deleted(local: SqliteStore, model_id: str) -> None:
+def test_a_model_is_tagged_and_deleted(local: SqlStore, model_id: str) -> None:
     assert local.set_logged_model_tags(model_id, [Tag("t", "1"), Tag("u", "2")]).tags == {"t": "1", "u": "2"}
     local.delete_logged_model_tag(model_id, "t")
     local.log_logged_model_params(model_id, [Param("b", "2")])
@@ -45,7 +45,7 @@ def test_a_model_is_tagged_and_deleted(local: SqliteStore, model_id: str) -> Non
         local.logged_model(model_id)
 
 
-def test_a_metric_of_a_model_is_kept_with_it_and_with_the_run(local: SqliteStore, model_id: str) -> None:
+def test_a_metric_of_a_model_is_kept_with_it_and_with_the_run(local: SqlStore, model_id: str) -> None:
     run_id = local.logged_model(model_id).source_run_id
     for step in (2, 1):
         local.log_batch(run_id, [Metric("acc", 0.1 * step, 1, step, model_id, "iris", "d")])
@@ -59,21 +59,21 @@ def test_a_metric_of_a_model_is_kept_with_it_and_with_the_run(local: SqliteStore
     ("text", "found"),
     [("", 1), ("name = 'net'", 1), ("metrics.acc > 0.5", 0), ("params.a = '1'", 1), ("tags.t IS NULL", 1)],
 )
-def test_models_are_searched(local: SqliteStore, model_id: str, text: str, found: int) -> None:
+def test_models_are_searched(local: SqlStore, model_id: str, text: str, found: int) -> None:
     run_id = local.logged_model(model_id).source_run_id
     local.log_batch(run_id, [Metric("acc", 0.9, 1, 1, model_id), Metric("acc", 0.1, 2, 2, model_id)])
     page = local.search_logged_models(["0"], filter=text, order_by=["metrics.acc DESC"])
     assert [model.model_id for model in page.items] == [model_id] * found
 
 
-def test_a_model_moves_with_its_run(local: SqliteStore, model_id: str) -> None:
+def test_a_model_moves_with_its_run(local: SqlStore, model_id: str) -> None:
     target = local.create_experiment("elsewhere")
     local.move_run(local.logged_model(model_id).source_run_id, target)
     assert local.logged_model(model_id).experiment_id == target
 
 
 @pytest.fixture
-def registry(local: SqliteStore, model_id: str) -> SqliteStore:
+def registry(local: SqlStore, model_id: str) -> SqlStore:
     """A registered model iris, version 1 a logged model, version 2 an artifact of a run."""
     run_id = local.create_run("0").info.run_id
     local.log_text(run_id, "flavors of two", "model/MLmodel")
@@ -83,7 +83,7 @@ def registry(local: SqliteStore, model_id: str) -> SqliteStore:
     return local
 
 
-def test_versions_are_counted_and_a_number_is_not_given_twice(registry: SqliteStore) -> None:
+def test_versions_are_counted_and_a_number_is_not_given_twice(registry: SqlStore) -> None:
     registry.delete_model_version("iris", 2)
     assert registry.create_model_version("iris", "x").version == 3
     with pytest.raises(RefusedError, match="not found"):
@@ -92,7 +92,7 @@ def test_versions_are_counted_and_a_number_is_not_given_twice(registry: SqliteSt
         registry.create_registered_model("iris")
 
 
-def test_stages_and_aliases_name_versions(registry: SqliteStore) -> None:
+def test_stages_and_aliases_name_versions(registry: SqlStore) -> None:
     registry.transition_model_version("iris", 1, "production")
     registry.transition_model_version("iris", 2, "Production", archive_existing=True)
     assert registry.model_version("iris", 1).stage == "Archived"
@@ -108,7 +108,7 @@ def test_stages_and_aliases_name_versions(registry: SqliteStore) -> None:
         registry.transition_model_version("iris", 1, "heaven")
 
 
-def test_a_model_is_renamed_with_all_it_has(registry: SqliteStore) -> None:
+def test_a_model_is_renamed_with_all_it_has(registry: SqlStore) -> None:
     registry.set_alias("iris", "best", 1)
     registry.set_model_version_tag("iris", 1, "a", "b")
     registry.rename_registered_model("iris", "rose")
@@ -119,7 +119,7 @@ def test_a_model_is_renamed_with_all_it_has(registry: SqliteStore) -> None:
     assert registry.search_model_versions().items == ()
 
 
-def test_a_tag_that_is_missing_differs_from_every_value(registry: SqliteStore) -> None:
+def test_a_tag_that_is_missing_differs_from_every_value(registry: SqlStore) -> None:
     found = registry.search_registered_models(filter="tags.`mlflow.prompt.is_prompt` != 'true'").items
     assert [model.name for model in found] == ["iris"]
     assert registry.search_registered_models(filter="name ILIKE 'IR%' and tags.t != '1'").items == ()
@@ -137,7 +137,7 @@ def test_a_tag_that_is_missing_differs_from_every_value(registry: SqliteStore) -
     ],
 )
 def test_a_model_is_resolved_in_both_kinds_of_store(
-    store: Store, registry: SqliteStore, tmp_path: Path, uri: str, content: str
+    store: Store, registry: SqlStore, tmp_path: Path, uri: str, content: str
 ) -> None:
     registry.set_alias("iris", "best", 1)
     registry.transition_model_version("iris", 1, "Production")
@@ -146,7 +146,7 @@ def test_a_model_is_resolved_in_both_kinds_of_store(
 
 
 def test_a_logged_model_is_resolved_by_id_and_by_its_run(
-    store: Store, local: SqliteStore, model_id: str, tmp_path: Path
+    store: Store, local: SqlStore, model_id: str, tmp_path: Path
 ) -> None:
     run_id = local.logged_model(model_id).source_run_id
     for number, uri in enumerate([f"models:/{model_id}/MLmodel", f"runs:/{run_id}/net/MLmodel"]):
@@ -168,6 +168,6 @@ def test_an_artifact_of_a_run_is_resolved(store: Store, run_id: str, tmp_path: P
 
 
 @pytest.mark.parametrize("uri", ["models:/iris", "models:/", "models:/iris@", "s3://b/k", "data.csv"])
-def test_what_names_nothing_is_refused(local: SqliteStore, tmp_path: Path, uri: str) -> None:
+def test_what_names_nothing_is_refused(local: SqlStore, tmp_path: Path, uri: str) -> None:
     with pytest.raises(TrackingError):
         resolve_artifact_uri(local, uri, tmp_path)

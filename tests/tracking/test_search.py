@@ -15,7 +15,7 @@ from bis.tracking.search import compiled, page_offset
 from bis.tracking.search_grammar import Comparison, Identifier, Order, parse_filter, parse_order
 
 if TYPE_CHECKING:
-    from bis.tracking.sqlite import SqliteStore
+    from bis.tracking.sql_store import SqlStore
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_token_of_somebody_else_is_refused(token: str) -> None:
 
 
 @pytest.fixture
-def runs(local: SqliteStore) -> SqliteStore:
+def runs(local: SqlStore) -> SqlStore:
     """Runs named a, b, c, with metrics, parameters, tags; c has little."""
     for number, name in enumerate("abc"):
         run_id = local.create_run("0", name=name, user_id="Ada", start_time=number + 1).info.run_id
@@ -140,7 +140,7 @@ def runs(local: SqliteStore) -> SqliteStore:
         ("tags.x = 'a'' OR 1=1 --'", ""),
     ],
 )
-def test_a_search_finds(runs: SqliteStore, text: str, names: str) -> None:
+def test_a_search_finds(runs: SqlStore, text: str, names: str) -> None:
     assert "".join(run.info.name for run in runs.search_runs(["0"], filter=text).items) == names
 
 
@@ -159,7 +159,7 @@ def test_a_search_finds(runs: SqliteStore, text: str, names: str) -> None:
         (["tags.none"], "cba"),
     ],
 )
-def test_a_search_is_ordered(runs: SqliteStore, order: list[str], names: str) -> None:
+def test_a_search_is_ordered(runs: SqlStore, order: list[str], names: str) -> None:
     assert "".join(run.info.name for run in runs.search_runs(["0"], order_by=order).items) == names
     filtered = runs.search_runs(["0"], filter="attributes.user_id = 'Ada'", order_by=order)
     assert "".join(run.info.name for run in filtered.items) == names
@@ -177,19 +177,19 @@ def test_a_search_is_ordered(runs: SqliteStore, order: list[str], names: str) ->
         ("meric.a > 1", "Did you mean 'metric'"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(runs: SqliteStore, text: str, message: str) -> None:
+def test_what_cannot_be_compared_is_refused(runs: SqlStore, text: str, message: str) -> None:
     with pytest.raises(RefusedError, match=message):
         runs.search_runs(["0"], filter=text)
 
 
-def test_a_key_orders_once(runs: SqliteStore) -> None:
+def test_a_key_orders_once(runs: SqlStore) -> None:
     with pytest.raises(RefusedError, match="duplicate"):
         runs.search_runs(["0"], order_by=["metrics.a", "metric.a DESC"])
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8))
-def test_a_value_is_found_as_it_was_logged(local: SqliteStore, value: str) -> None:
+def test_a_value_is_found_as_it_was_logged(local: SqlStore, value: str) -> None:
     run_id = local.create_run("0").info.run_id
     local.set_tag(run_id, "k", value)
     quoted = value.replace("'", "''")

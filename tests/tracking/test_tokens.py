@@ -10,10 +10,10 @@ from bis.errors import TrackingError
 from bis.tracking.tokens import Role, digest_of, id_of
 
 if TYPE_CHECKING:
-    from bis.tracking.sqlite import SqliteStore
+    from bis.tracking.sql_store import SqlStore
 
 
-def test_a_token_is_kept_as_its_hash(local: SqliteStore) -> None:
+def test_a_token_is_kept_as_its_hash(local: SqlStore) -> None:
     made, text = local.tokens.create("alice", Role.WRITE, expires=5)
     assert local.tokens.all() == [made]
     assert (made.digest, made.token_id) == (digest_of(text), id_of(text))
@@ -22,7 +22,7 @@ def test_a_token_is_kept_as_its_hash(local: SqliteStore) -> None:
     assert local.tokens.create("alice", Role.WRITE)[1] != text
 
 
-def test_a_first_token_is_made_when_no_valid_one_may_do_all(local: SqliteStore) -> None:
+def test_a_first_token_is_made_when_no_valid_one_may_do_all(local: SqlStore) -> None:
     local.tokens.create("reads", Role.READ)
     local.tokens.create("expired", Role.ADMIN, expires=1)
     assert local.tokens.create_first("first") is not None
@@ -32,7 +32,7 @@ def test_a_first_token_is_made_when_no_valid_one_may_do_all(local: SqliteStore) 
     assert local.tokens.create_first("after") is not None
 
 
-def test_a_revoked_token_stays_in_the_list(local: SqliteStore) -> None:
+def test_a_revoked_token_stays_in_the_list(local: SqlStore) -> None:
     made, _ = local.tokens.create("", Role.READ)
     local.tokens.revoke(made.token_id[:4])
     (first,) = local.tokens.all()
@@ -43,13 +43,13 @@ def test_a_revoked_token_stays_in_the_list(local: SqliteStore) -> None:
 
 
 @pytest.mark.parametrize("beginning", ["", "zz"])
-def test_no_token_has_that_beginning(local: SqliteStore, beginning: str) -> None:
+def test_no_token_has_that_beginning(local: SqlStore, beginning: str) -> None:
     local.tokens.create("", Role.READ)
     with pytest.raises(TrackingError, match="there is no token"):
         local.tokens.revoke(beginning)
 
 
-def test_a_beginning_of_several_is_refused(local: SqliteStore) -> None:
+def test_a_beginning_of_several_is_refused(local: SqlStore) -> None:
     for _ in range(17):  # of 16 first digits
         local.tokens.create("", Role.READ)
     first = [token.token_id[0] for token in local.tokens.all()]
@@ -58,14 +58,14 @@ def test_a_beginning_of_several_is_refused(local: SqliteStore) -> None:
         local.tokens.revoke(shared)
 
 
-def test_the_last_use_only_grows(local: SqliteStore) -> None:
+def test_the_last_use_only_grows(local: SqlStore) -> None:
     made, _ = local.tokens.create("", Role.READ)
     for used in (5, 7, 6):
         local.tokens.note_use({made.token_id: used, "unknown": 1})
     assert local.tokens.all()[0].last_used == 7
 
 
-def test_running_runs_are_counted_from_an_index(local: SqliteStore) -> None:
+def test_running_runs_are_counted_from_an_index(local: SqlStore) -> None:
     local.create_run("0")
     assert local.running_count() == 1
     plan = local._db.rows("EXPLAIN QUERY PLAN SELECT COUNT(*) FROM runs WHERE status = 'RUNNING'")

@@ -186,9 +186,9 @@ def _runs_by_lock(home: Home) -> dict[str, list[str]]:
     if not home.database.exists():
         return {}
     from bis.tracking import tags
-    from bis.tracking.sqlite import SqliteStore
+    from bis.tracking.sql_store import open_sql_store
 
-    return SqliteStore(home.database, home.artifacts).runs_by_tag(tags.LOCK_DIGEST)
+    return open_sql_store(home.database, home.artifacts).runs_by_tag(tags.LOCK_DIGEST)
 
 
 def _run_words(run_ids: list[str]) -> str:

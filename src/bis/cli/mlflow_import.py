@@ -12,7 +12,7 @@ from bis.errors import UsageError
 
 if TYPE_CHECKING:
     from bis.tracking.mlflow_import import Imported, Problem, Progress
-    from bis.tracking.sqlite import SqliteStore
+    from bis.tracking.sql_store import SqlStore
 
 DESCRIPTION = """\
 With mlflow for FILE, copy what MLflow has kept: an mlruns directory, the database
@@ -99,15 +99,12 @@ def import_from_mlflow(args: argparse.Namespace) -> int:
     return 0 if args.dry_run or imported.is_whole else 1
 
 
-def _open(args: argparse.Namespace) -> SqliteStore:
+def _open(args: argparse.Namespace) -> SqlStore:
     from bis.cli.served import located
-    from bis.tracking.artifact_store import open_artifacts
-    from bis.tracking.sqlite import SqliteStore
+    from bis.tracking.sql_store import open_sql_store
 
     address = located(argparse.Namespace(store=args.store, artifacts=args.store_artifacts))
-    if address.file is None:
-        raise UsageError(f"cannot import into {address.shown} yet", hint="Give a store like sqlite:///FILE.")
-    return SqliteStore(address.file, open_artifacts(address.artifacts))
+    return open_sql_store(address.uri, address.artifacts)
 
 
 class _ProgressLine:

@@ -17,7 +17,6 @@ from bis.cli.server_options import (
     port,
     server_options,
 )
-from bis.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bis.cli.served import StoreAddress
-    from bis.server.direct_store import DirectStore as GroupedStore
     from bis.server.standalone import ServerOptions
+    from bis.tracking.grouped import GroupedStore
 
 _DESCRIPTION = """\
 Serve a tracking store to bis and to MLflow's clients of every version. Without
@@ -115,13 +114,12 @@ def _serve(
 
 
 def _open(address: StoreAddress, durability: str) -> GroupedStore:
-    from bis.server.direct_store import DirectStore
-    from bis.tracking.artifact_store import open_artifacts
-    from bis.tracking.sqlite import SqliteStore
+    from bis.tracking.grouped import GroupedStore
+    from bis.tracking.sql_store import open_sql_store
 
-    if address.file is None or durability != "normal":
-        raise UsageError("only SQLite files can be served now")
-    return DirectStore(SqliteStore(address.file, open_artifacts(address.artifacts)))
+    return GroupedStore(
+        lambda: open_sql_store(address.uri, address.artifacts, durability=durability)
+    )
 
 
 def _first_token(store: Any) -> str | None:

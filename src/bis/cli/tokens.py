@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bis.cli.parser import Parser, command
@@ -14,7 +13,7 @@ from bis.errors import UsageError
 if TYPE_CHECKING:
     import argparse
 
-    from bis.tracking.sqlite import SqliteStore
+    from bis.tracking.sql_store import SqlStore
     from bis.tracking.tokens import AccessToken
 
 _DAY_MS = 24 * 3600 * 1000
@@ -144,13 +143,11 @@ def revoke(args: argparse.Namespace) -> int:
     return 0
 
 
-def _open(args: argparse.Namespace) -> SqliteStore:
-    from bis.tracking.sqlite import SqliteStore
+def _open(args: argparse.Namespace) -> SqlStore:
+    from bis.tracking.sql_store import open_sql_store
 
     address = located(args)
-    if address.file is None:
-        raise UsageError("only SQLite files have tokens now")
-    return SqliteStore(address.file, Path(address.artifacts))
+    return open_sql_store(address.uri, address.artifacts)
 
 
 def _end(days: str | None) -> int | None:

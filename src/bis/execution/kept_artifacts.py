@@ -14,9 +14,9 @@ def artifact_words(store: Store, run_id: str) -> str | None:
 
     What bis keeps beside them (``bis/``) is written later too, and not counted.
     """
-    from bis.tracking.sqlite import SqliteStore
+    from bis.tracking.sql_store import SqlStore
 
-    if not isinstance(store, SqliteStore):
+    if not isinstance(store, SqlStore):
         return None
     top = os.fspath(store.artifact_path(run_id))
     files = size = 0

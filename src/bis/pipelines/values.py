@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bis.errors import ExecutionError, ParameterError, did_you_mean
-from bis.execution.tracked import is_remote
 from bis.projects.steps import references
 
 if TYPE_CHECKING:
@@ -86,15 +85,14 @@ def _value(reference: Reference, run: ProjectRun, store: Store) -> str:
 
 def artifact_place(store: Store, run_id: str) -> str:
     """The directory of a run's artifacts where they lie on this disk, else their address."""
-    from bis.tracking.sqlite import SqliteStore
+    from bis.tracking.sql_store import SqlStore
 
-    if isinstance(store, SqliteStore):
+    if isinstance(store, SqlStore):
         return str(store.artifact_path(run_id))
     return store.run(run_id).info.artifact_uri
 
 
 def folders_of(before: Mapping[str, ProjectRun], store: Store) -> dict[str, str]:
     """The artifact directories of the steps before, by name; none where they do not lie on this disk."""
-    if is_remote(store):
-        return {}
-    return {name: artifact_place(store, run.run_id) for name, run in before.items()}
+    places = {name: artifact_place(store, run.run_id) for name, run in before.items()}
+    return {name: place for name, place in places.items() if place.startswith("/")}

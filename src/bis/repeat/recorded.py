@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from bis.plans import Plan
     from bis.tracking import Run, Store
-    from bis.tracking.sqlite import SqliteStore
+    from bis.tracking.sql_store import SqlStore
 
 OWN_FOLDER = "bis/"
 """Where bis keeps its own artifacts of a run: plan, lock, record, source and log."""
@@ -112,6 +112,8 @@ class RecordedRun:
     """The address of its artifacts, as scripts see it."""
     notes: tuple[str, ...] = ()
     """What could not be read, and why."""
+    relatives: tuple[str, ...] = ()
+    """The ids of the runs around it and inside it, which no other run has."""
 
     @classmethod
     def load(cls, store: Store, run_id: str) -> RecordedRun:
@@ -175,7 +177,7 @@ class RecordedRun:
     def words(self) -> RunWords:
         """What only this run has, and no other may be blamed for not having."""
         info = self.run.info
-        words = {info.run_id, info.artifact_uri, self.location, self.directory}
+        words = {info.run_id, info.artifact_uri, self.location, self.directory, *self.relatives}
         if len(info.name) >= 8:  # MLflow draws names like merry-fox-123; a short one may be any word
             words.add(info.name)
         return RunWords(tuple(sorted((word for word in words if len(word) > 3), key=len, reverse=True)))
@@ -231,16 +233,16 @@ def _remove(directory: Path) -> None:
 def _files(store: Store, run: Run, notes: list[str]) -> tuple[dict[str, Content], Path | None]:
     """The artifacts of the run and of its models by name, and the directory they were downloaded to."""
     from bis.tracking.artifacts import ArtifactDirectory
-    from bis.tracking.sqlite import SqliteStore
+    from bis.tracking.sql_store import SqlStore
 
     found: dict[str, Content] = {}
-    if isinstance(store, SqliteStore) and isinstance(store.artifacts, ArtifactDirectory):
+    if isinstance(store, SqlStore) and isinstance(store.artifacts, ArtifactDirectory):
         _add_local(store, run, found, notes)
         return found, None
     return _downloaded(store, run, notes)
 
 
-def _add_local(store: SqliteStore, run: Run, found: dict[str, Content], notes: list[str]) -> None:
+def _add_local(store: SqlStore, run: Run, found: dict[str, Content], notes: list[str]) -> None:
     from bis.tracking.artifacts import ArtifactDirectory
 
     roots = {"": run.info.artifact_uri, **_models(store, run, notes)}
@@ -304,9 +306,9 @@ def _models(store: Store, run: Run, notes: list[str]) -> dict[str, str]:
 
 
 def _history(store: Store, run_id: str, key: str) -> History:
-    from bis.tracking.sqlite import SqliteStore
+    from bis.tracking.sql_store import SqlStore
 
-    if isinstance(store, SqliteStore):  # without an object for each of a million points
+    if isinstance(store, SqlStore):  # without an object for each of a million points
         points = store.metric_points(run_id, key)
     else:
         points = [(point.step, point.value) for point in store.metric_history(run_id, key).items]

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from bis.tracking.refusals import invalid
 
 if TYPE_CHECKING:
-    from bis.tracking.sqlite import SqliteStore
+    from bis.tracking.sql_store import SqlStore
 
 _LOGGED_MODEL = re.compile(r"models:/(m-[0-9a-f]+)")
 _MODEL_VERSION = re.compile(r"models:/([^/@]+)/([0-9]{1,18})")
@@ -28,7 +28,7 @@ class Origin:
     model_id: str
 
 
-def origin_of(store: SqliteStore, source: str, run_id: str, model_id: str) -> Origin:
+def origin_of(store: SqlStore, source: str, run_id: str, model_id: str) -> Origin:
     """What is kept for a version that is made from ``source``.
 
     Of a logged model the run is known. A version that is made from another one has its files where that one

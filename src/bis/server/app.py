@@ -4,6 +4,7 @@ refuses.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from bis.server.asgi import Receive, Scope, Send
     from bis.server.encoding import Json
     from bis.server.hosts import Hosts
-    from bis.tracking.sqlite import SqliteStore
+    from bis.tracking.grouped import GroupedStore
+    from bis.tracking.sql_store import SqlStore
 
 MOST_JSON_BYTES = 32 * 2**20
 """The largest request but for artifacts: the profile of a dataset may have 16 MiB."""
@@ -72,7 +74,7 @@ class App:
 
     def __init__(
         self,
-        store: SqliteStore,
+        store: GroupedStore,
         *,
         token: str | None = None,
         shares_disk: bool = False,
@@ -123,8 +125,14 @@ class App:
         route, parts = found
         fields = await _fields(asked, scope["query_string"], headers, receive)
         scope["bis.fields"] = fields  # what the audit log takes the ids from
-        reply = route.answer(Call(self._store, fields, self._encoder_for(headers), parts))
-        await _reply(send, 200, json.dumps(reply, allow_nan=False, separators=(",", ":")).encode())
+        encoder = self._encoder_for(headers)
+
+        def work(store: SqlStore) -> bytes:
+            reply = route.answer(Call(store, fields, encoder, parts))
+            return json.dumps(reply, allow_nan=False, separators=(",", ":")).encode()
+
+        done = self._store.write(work) if route.writes else self._store.read(work)
+        await _reply(send, 200, await asyncio.wrap_future(done))
 
     async def _page(self, scope: Scope, headers: Mapping[bytes, bytes], send: Send) -> bool:
         """Answer what has no prefix: texts, this protocol's document, files by the names of MLflow's pages."""
@@ -134,8 +142,9 @@ class App:
         elif path == openapi.PATH:
             await _reply(send, 200, openapi.document_json(TABLE))
         elif path in artifacts.LOCATED:
-            call = Call(self._store, _query_fields(scope["query_string"]), self._encoder)
-            store, name = artifacts.LOCATED[path](call)
+            fields, find = _query_fields(scope["query_string"]), artifacts.LOCATED[path]
+            located = self._store.read(lambda store: find(Call(store, fields, self._encoder)))
+            store, name = await asyncio.wrap_future(located)
             await artifacts.download(store, name, headers, send, head=scope["method"] == "HEAD")
         else:
             return False

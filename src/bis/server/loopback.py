@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bis.server.serving import Serving
+    from bis.tracking.artifact_store import ArtifactStore
 
 _IMPORTS_AFTER_S = 0.2
 _BACKLOG = 512
@@ -33,7 +34,9 @@ class LoopbackServer:
     given (``MLFLOW_TRACKING_URI``, ``MLFLOW_TRACKING_TOKEN``). It serves from a thread with a connection of its own to the database.
     """
 
-    def __init__(self, database: Path, artifact_root: Path, *, socket_file: Path | None = None) -> None:
+    def __init__(
+        self, database: Path, artifact_root: Path | ArtifactStore, *, socket_file: Path | None = None
+    ) -> None:
         self._database, self._artifact_root = database, artifact_root
         self._listener = _listener(socket_file)
         self._wake_reader, self._wake_writer = socket.socketpair()
@@ -85,13 +88,14 @@ class LoopbackServer:
             return
         from bis.server.app import App
         from bis.server.serving import Serving
-        from bis.tracking.sqlite import SqliteStore
+        from bis.tracking.grouped import GroupedStore
+        from bis.tracking.sql_store import open_sql_store
 
         with self._lock:
             if self._has_ended():
                 return
             try:
-                store = SqliteStore(self._database, self._artifact_root)
+                store = GroupedStore(lambda: open_sql_store(self._database, self._artifact_root), readers=1)
             except TrackingError:
                 self._listener.close()  # the script is refused at once instead of waiting for an answer
                 return

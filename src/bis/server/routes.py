@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bis.server.encoding import Encoder, Json
     from bis.server.fields import Fields
-    from bis.tracking.sqlite import SqliteStore
+    from bis.tracking.sql_store import SqlStore
 
 
 @dataclass(frozen=True)
 class Call:
     """One request: its fields, and what is needed to answer it. ``parts`` are the names in the path."""
 
-    store: SqliteStore
+    store: SqlStore
     fields: Fields
     encoder: Encoder
     parts: tuple[str, ...] = ()

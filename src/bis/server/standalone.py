@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Sequence
 
-    from bis.server.direct_store import DirectStore as GroupedStore
+    from bis.tracking.grouped import GroupedStore
     from bis.tracking.tokens import AccessToken
 
 _READY_TIMEOUT_S = 5.0
@@ -75,7 +75,7 @@ class Standalone:
             proxies=options.proxies,
         )
         self._serving = Serving(
-            Operated(App(store.store, hosts=options.hosts), around), listener, grace_s=options.grace_s
+            Operated(App(store, hosts=options.hosts), around), listener, grace_s=options.grace_s
         )
         self._signals = 0
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -10,10 +10,9 @@ from bis.tracking.model import Experiment, Page, Tag, View
 from bis.tracking.refusals import absent, invalid, taken
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Sequence
 
-    from bis.tracking.database import Database
+    from bis.tracking.database import Database, Statements
 
 _COLUMNS = "experiment_id, name, artifact_location, lifecycle_stage, creation_time, last_update_time"
 
@@ -35,9 +34,9 @@ class SqlExperiments:
             self._refuse_taken(connection, name)
             number = connection.execute(
                 "INSERT INTO experiments (name, artifact_location, creation_time, last_update_time) VALUES"
-                " (?, '', ?, ?)",
+                " (?, '', ?, ?) RETURNING experiment_id",
                 (name, now, now),
-            ).lastrowid
+            ).fetchone()[0]
             location = artifact_location.rstrip("/") or f"mlflow-artifacts:/{number}"
             connection.execute(
                 "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (location, number)
@@ -45,7 +44,7 @@ class SqlExperiments:
             connection.executemany(_SET_TAG, [(number, tag.key, tag.value) for tag in tags])
         return str(number)
 
-    def _refuse_taken(self, connection: sqlite3.Connection, name: str) -> None:
+    def _refuse_taken(self, connection: Statements, name: str) -> None:
         row = connection.execute("SELECT lifecycle_stage FROM experiments WHERE name = ?", (name,)).fetchone()
         if row is not None:
             deleted = (
@@ -175,7 +174,7 @@ def experiment_number(experiment_id: str) -> int:
     return int(experiment_id)
 
 
-def _active(connection: sqlite3.Connection, experiment_id: str) -> int:
+def _active(connection: Statements, experiment_id: str) -> int:
     number = experiment_number(experiment_id)
     row = connection.execute(
         "SELECT lifecycle_stage FROM experiments WHERE experiment_id = ?", (number,)

@@ -82,9 +82,9 @@ def artifact_text(store: Store, run_id: str, path: str) -> str | None:
     import tempfile
     from pathlib import Path, PurePosixPath
 
-    from bis.tracking.sqlite import SqliteStore
+    from bis.tracking.sql_store import SqlStore
 
-    if isinstance(store, SqliteStore):
+    if isinstance(store, SqlStore):
         file = store.artifact_path(run_id, path)
         return file.read_text(encoding="utf-8") if file.is_file() else None
     if all(file.path != path for file in store.list_artifacts(run_id, str(PurePosixPath(path).parent))):

@@ -12,10 +12,9 @@ from bis.tracking.refusals import absent, invalid
 from bis.tracking.runs import metric_of
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Sequence
 
-    from bis.tracking.database import Database
+    from bis.tracking.database import Database, Statements
     from bis.tracking.model import Page, Param, Tag
     from bis.tracking.registry_model import LoggedModel, ModelMetric
 
@@ -172,7 +171,7 @@ _SET_TAG = (
 _SET_PARAM = "INSERT INTO logged_model_params (model_id, key, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 
 
-def _artifact_location(connection: sqlite3.Connection, number: int) -> str:
+def _artifact_location(connection: Statements, number: int) -> str:
     row = connection.execute(
         "SELECT artifact_location FROM experiments WHERE experiment_id = ? AND lifecycle_stage = 'active'",
         (number,),
@@ -186,7 +185,7 @@ def _unknown(model_id: str) -> Exception:
     return absent(f"Logged model with ID '{model_id[:100]}' not found.")
 
 
-def _touch(connection: sqlite3.Connection, model_id: str) -> None:
+def _touch(connection: Statements, model_id: str) -> None:
     """Note that the model changes; refused when there is none."""
     changed = connection.execute(
         "UPDATE logged_models SET last_updated_timestamp_ms = ? WHERE model_id = ? AND lifecycle_stage ="

@@ -10,10 +10,9 @@ from bis.tracking.experiments import now_ms
 from bis.tracking.refusals import absent, invalid, taken
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Sequence
 
-    from bis.tracking.database import Database
+    from bis.tracking.database import Database, Statements
     from bis.tracking.model import Page, Tag
     from bis.tracking.registry_model import ModelVersion, RegisteredModel
 
@@ -314,7 +313,7 @@ def _unknown_version(name: str, version: int) -> Exception:
     return absent(f"Model Version (name={name[:100]}, version={version}) not found")
 
 
-def _touch_model(connection: sqlite3.Connection, name: str) -> None:
+def _touch_model(connection: Statements, name: str) -> None:
     """Note that the model changes; refused when there is none."""
     if not connection.execute(
         "UPDATE registered_models SET last_updated_time = ? WHERE name = ?", (now_ms(), name)
@@ -322,7 +321,7 @@ def _touch_model(connection: sqlite3.Connection, name: str) -> None:
         raise _unknown_model(name)
 
 
-def _touch_version(connection: sqlite3.Connection, name: str, version: int) -> None:
+def _touch_version(connection: Statements, name: str, version: int) -> None:
     """Note that the version changes; refused when there is none."""
     if not connection.execute(
         "UPDATE model_versions SET last_updated_time = ? WHERE name = ? AND version = ?",

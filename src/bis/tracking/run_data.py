@@ -14,10 +14,9 @@ from bis.tracking.refusals import absent, invalid
 from bis.tracking.runs import RUN_NAME_TAG, SET_TAG, active_run, metric_of, rename_run, unknown_run
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Sequence
 
-    from bis.tracking.database import Database
+    from bis.tracking.database import Database, Statements
     from bis.tracking.model import DatasetInput, Metric, ModelLink, Param
 
 
@@ -58,7 +57,7 @@ class SqlRunData:
         self._key_ids.update(new_keys)  # only what was committed
 
     def _log_metrics(
-        self, connection: sqlite3.Connection, number: int, metrics: Sequence[Metric], new_keys: dict[str, int]
+        self, connection: Statements, number: int, metrics: Sequence[Metric], new_keys: dict[str, int]
     ) -> None:
         points = [(number, self._key_id(connection, m.key, new_keys), *_stored(m)) for m in metrics]
         connection.executemany(_ADD_POINT, points)
@@ -73,7 +72,7 @@ class SqlRunData:
         ]
         connection.executemany(_ADD_MODEL_POINT, of_models)
 
-    def _key_id(self, connection: sqlite3.Connection, key: str, new_keys: dict[str, int]) -> int:
+    def _key_id(self, connection: Statements, key: str, new_keys: dict[str, int]) -> int:
         known = self._key_ids.get(key) or new_keys.get(key)
         if known is None:
             connection.execute(
@@ -201,7 +200,7 @@ def _stored(metric: Metric) -> tuple[int, int, float, int]:
     )
 
 
-def _log_param(connection: sqlite3.Connection, number: int, run_id: str, param: Param, origin: str) -> None:
+def _log_param(connection: Statements, number: int, run_id: str, param: Param, origin: str) -> None:
     row = connection.execute(
         "SELECT value, origin, received_as FROM params WHERE run_no = ? AND key = ?", (number, param.key)
     ).fetchone()
@@ -224,14 +223,14 @@ def _log_param(connection: sqlite3.Connection, number: int, run_id: str, param: 
     )
 
 
-def _set_tag(connection: sqlite3.Connection, number: int, tag: Tag) -> None:
+def _set_tag(connection: Statements, number: int, tag: Tag) -> None:
     if tag.key == RUN_NAME_TAG:
         rename_run(connection, number, tag.value)
     else:
         connection.execute(SET_TAG, (number, tag.key, tag.value))
 
 
-def add_dataset(connection: sqlite3.Connection, used: DatasetInput) -> str:
+def add_dataset(connection: Statements, used: DatasetInput) -> str:
     """Keep the description of a dataset, once; returns its id."""
     import hashlib  # scripts that log datasets are few
 
@@ -253,9 +252,7 @@ def add_dataset(connection: sqlite3.Connection, used: DatasetInput) -> str:
     return dataset_id
 
 
-def _link_models(
-    connection: sqlite3.Connection, number: int, direction: str, models: Iterable[ModelLink]
-) -> None:
+def _link_models(connection: Statements, number: int, direction: str, models: Iterable[ModelLink]) -> None:
     connection.executemany(
         "INSERT INTO run_models (run_no, direction, model_id, step) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (run_no, direction, model_id) DO UPDATE SET step = excluded.step",

@@ -24,11 +24,10 @@ from bis.tracking.model import (
 from bis.tracking.refusals import absent, invalid
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
-    from bis.tracking.database import Database
+    from bis.tracking.database import Database, Statements
 
 RUN_NAME_TAG = "mlflow.runName"
 
@@ -62,15 +61,15 @@ class SqlRuns:
         run_id, number = run_id or os.urandom(16).hex(), experiment_number(experiment_id)
         with self._db.writing() as connection:
             location = self._artifact_location(connection, number)
-            cursor = connection.execute(
+            run_no = connection.execute(
                 "INSERT INTO runs (run_id, experiment_id, name, user_id, status, start_time, artifact_uri)"
-                " VALUES (?, ?, ?, ?, 'RUNNING', ?, ?)",
+                " VALUES (?, ?, ?, ?, 'RUNNING', ?, ?) RETURNING run_no",
                 (run_id, number, name, user_id, start_time or now_ms(), f"{location}/{run_id}/artifacts"),
-            )
-            connection.executemany(SET_TAG, [(cursor.lastrowid, *tag) for tag in words.items()])
+            ).fetchone()[0]
+            connection.executemany(SET_TAG, [(run_no, *tag) for tag in words.items()])
         return self.run(run_id)
 
-    def _artifact_location(self, connection: sqlite3.Connection, number: int) -> str:
+    def _artifact_location(self, connection: Statements, number: int) -> str:
         row = connection.execute(
             "SELECT artifact_location, lifecycle_stage FROM experiments WHERE experiment_id = ?", (number,)
         ).fetchone()
@@ -309,7 +308,7 @@ def unknown_run(run_id: str) -> RunNotFoundError:
     return RunNotFoundError(f"Run with id={run_id[:100]} not found", hint="`bis list` shows the runs.")
 
 
-def active_run(connection: sqlite3.Connection, run_id: str) -> int:
+def active_run(connection: Statements, run_id: str) -> int:
     """The number of a run that can be written; a deleted one is refused."""
     row = connection.execute(
         "SELECT run_no, lifecycle_stage FROM runs WHERE run_id = ?", (run_id,)
@@ -322,7 +321,7 @@ def active_run(connection: sqlite3.Connection, run_id: str) -> int:
     return number
 
 
-def rename_run(connection: sqlite3.Connection, number: int, name: str) -> None:
+def rename_run(connection: Statements, number: int, name: str) -> None:
     """The name of a run is its tag ``mlflow.runName`` too; the two never differ."""
     connection.execute("UPDATE runs SET name = ? WHERE run_no = ?", (name, number))
     connection.execute(SET_TAG, (number, RUN_NAME_TAG, name))

@@ -131,10 +131,10 @@ class Store(Protocol):
 def open_store(home: Home, uri: str | None = None) -> Store:
     """The store in ``home`` when ``uri`` is None, else the MLflow server at an http(s) address."""
     if uri is None:
-        from bis.tracking.sqlite import SqliteStore  # sqlite3 only for the store in the home
+        from bis.tracking.sql_store import open_sql_store  # sqlite3 only for the store in the home
 
         home.ensure()
-        return SqliteStore(home.database, home.artifacts)
+        return open_sql_store(home.database, home.artifacts)
     if uri.startswith(("http://", "https://")):
         from bis.tracking.remote import RemoteStore  # http.client only for a remote store
 

@@ -13,7 +13,7 @@ import pytest
 
 from bis.server.loopback import LoopbackServer
 from bis.tracking.mlflow_import import Imported, ImportOptions, import_mlflow
-from bis.tracking.sqlite import SqliteStore
+from bis.tracking.sql_store import SqlStore, open_sql_store
 from mlflow_clients import CLIENTS, LATEST, client_python, running_server
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(home: Path) -> Iterator[SqliteStore]:
-    store = SqliteStore(home / "tracking.db", home / "artifacts")
+def store(home: Path) -> Iterator[SqlStore]:
+    store = open_sql_store(home / "tracking.db", home / "artifacts")
     yield store
     store.close()
 
@@ -116,7 +116,7 @@ def assert_whole(imported: Imported, found: dict[str, Any]) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("kind", ["directory", "database"])
 def test_a_client_reads_what_it_read_in_the_source(
-    version: str, kind: str, store: SqliteStore, home: Path, tmp_path: Path
+    version: str, kind: str, store: SqlStore, home: Path, tmp_path: Path
 ) -> None:
     source = tmp_path / "source"
     source.mkdir()
@@ -137,7 +137,7 @@ def _bytes(directory: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_server_is_read_over_http(version: str, store: SqliteStore, home: Path, tmp_path: Path) -> None:
+def test_a_server_is_read_over_http(version: str, store: SqlStore, home: Path, tmp_path: Path) -> None:
     place = tmp_path / "server"
     place.mkdir()
     with running_server(version, place) as url:
@@ -149,7 +149,7 @@ def test_a_server_is_read_over_http(version: str, store: SqliteStore, home: Path
 
 
 def test_the_database_of_a_server_needs_to_be_told_where_its_artifacts_are(
-    store: SqliteStore, home: Path, tmp_path: Path
+    store: SqlStore, home: Path, tmp_path: Path
 ) -> None:
     place = tmp_path / "server"
     place.mkdir()

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bis.tracking.mlflow_import.source import Report, Source
-    from bis.tracking.sqlite import SqliteStore
+    from bis.tracking.sql_store import SqlStore
 
 __all__ = ["Counts", "ImportOptions", "Imported", "Problem", "Progress", "import_mlflow"]
 
 
 def import_mlflow(
     address: str,
-    store: SqliteStore,
+    store: SqlStore,
     options: ImportOptions = ImportOptions(),  # noqa: B008  frozen
     *,
     progress: Callable[[Progress], None] = lambda _: None,

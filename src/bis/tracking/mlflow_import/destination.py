@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bis.tracking.mlflow_import.source import Point, SourceRun
     from bis.tracking.model import Experiment
     from bis.tracking.registry_model import LoggedModel, ModelVersion, RegisteredModel
-    from bis.tracking.sqlite import SqliteStore
+    from bis.tracking.sql_store import SqlStore
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class KnownRun:
 class Destination:
     """Writes into a store of bis what has an id, times and a state already."""
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: SqlStore) -> None:
         self._store, self._db = store, store._db
         self._key_ids: dict[str, int] = {}
 

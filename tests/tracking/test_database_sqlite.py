@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bis.errors import TrackingError
-from bis.tracking.database import MIGRATIONS, VERSION, Database
+from bis.tracking.database import MIGRATIONS, VERSION
+from bis.tracking.database_sqlite import SqliteDatabase
 from bis.tracking.refusals import RefusedError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def test_a_new_database_is_in_wal_mode_and_has_a_version(tmp_path: Path) -> None:
-    database = Database(tmp_path / "new" / "t.db")
+    database = SqliteDatabase(tmp_path / "new" / "t.db")
     assert database.row("PRAGMA journal_mode") == ("wal",)
     assert database.row("PRAGMA user_version") == (VERSION,)
     assert database.row("SELECT name FROM experiments") == ("Default",)
@@ -35,15 +36,15 @@ def test_every_migration_has_a_number_of_its_own() -> None:
 
 def test_names_of_directories_are_taken_literally(tmp_path: Path) -> None:
     file = tmp_path / "50% of #1? ü 'x'" / "t.db"
-    Database(file).close()
+    SqliteDatabase(file).close()
     assert file.exists()
-    Database(file).close()
+    SqliteDatabase(file).close()
 
 
 def test_processes_that_come_first_at_once_make_it_once(tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from bis.tracking.sqlite import SqliteStore\n"
-        "store = SqliteStore(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+        "import sys; from pathlib import Path; from bis.tracking.sql_store import open_sql_store\n"
+        "store = open_sql_store(Path(sys.argv[1]), Path(sys.argv[2]))\n"
         "for _ in range(20): store.create_run('0')\n"
     )
     arguments = [sys.executable, "-c", script, str(tmp_path / "t.db"), str(tmp_path / "a")]
@@ -51,7 +52,7 @@ def test_processes_that_come_first_at_once_make_it_once(tmp_path: Path) -> None:
     for process in started:
         assert process.communicate()[1] == b""
         assert process.returncode == 0
-    database = Database(tmp_path / "t.db")
+    database = SqliteDatabase(tmp_path / "t.db")
     assert database.row("SELECT count(*) FROM runs") == (80,)
     database.close()
 
@@ -60,7 +61,7 @@ def test_processes_that_come_first_at_once_make_it_once(tmp_path: Path) -> None:
 def test_a_value_that_sqlite_cannot_hold_is_refused_in_words(
     tmp_path: Path, value: object, said: str
 ) -> None:
-    database = Database(tmp_path / "t.db")
+    database = SqliteDatabase(tmp_path / "t.db")
     with pytest.raises(RefusedError, match=said):
         database.row("SELECT ?", (value,))
     database.close()
@@ -68,17 +69,17 @@ def test_a_value_that_sqlite_cannot_hold_is_refused_in_words(
 
 def test_a_half_made_database_is_made_again(tmp_path: Path) -> None:
     (tmp_path / "t.db.new").write_bytes(b"half")
-    Database(tmp_path / "t.db").close()
+    SqliteDatabase(tmp_path / "t.db").close()
     assert not (tmp_path / "t.db.new").exists()
 
 
 def test_a_newer_database_is_refused(tmp_path: Path) -> None:
-    Database(tmp_path / "t.db").close()
+    SqliteDatabase(tmp_path / "t.db").close()
     with sqlite3.connect(tmp_path / "t.db") as connection:
         connection.execute(f"PRAGMA user_version={VERSION + 1}")
     connection.close()
     with pytest.raises(TrackingError, match="newer bis") as caught:
-        Database(tmp_path / "t.db")
+        SqliteDatabase(tmp_path / "t.db")
     assert caught.value.hint is not None
 
 
@@ -87,18 +88,18 @@ def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE x (y)")
     connection.close()
     with pytest.raises(TrackingError, match="not one of bis"):
-        Database(tmp_path / "t.db")
+        SqliteDatabase(tmp_path / "t.db")
 
 
 def test_a_damaged_database_is_said_to_be_so(tmp_path: Path) -> None:
     (tmp_path / "t.db").write_bytes(b"no database at all " * 500)
     with pytest.raises(TrackingError, match="damaged"):
-        Database(tmp_path / "t.db")
+        SqliteDatabase(tmp_path / "t.db")
 
 
 def test_a_damaged_page_is_said_to_be_so(tmp_path: Path) -> None:
     file = tmp_path / "t.db"
-    database = Database(file)
+    database = SqliteDatabase(file)
     page, size = database.row(
         "SELECT rootpage, page_size FROM sqlite_master, pragma_page_size WHERE name = 'runs'"
     )
@@ -106,7 +107,7 @@ def test_a_damaged_page_is_said_to_be_so(tmp_path: Path) -> None:
     content = bytearray(file.read_bytes())
     content[(page - 1) * size : page * size] = b"\xff" * size
     file.write_bytes(content)
-    database = Database(file)
+    database = SqliteDatabase(file)
     with pytest.raises(TrackingError, match="damaged"):
         database.rows("SELECT * FROM runs")
     database.close()
@@ -115,18 +116,18 @@ def test_a_damaged_page_is_said_to_be_so(tmp_path: Path) -> None:
 def test_a_directory_in_its_place_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "t.db").mkdir()
     with pytest.raises(TrackingError, match="cannot be opened"):
-        Database(tmp_path / "t.db")
+        SqliteDatabase(tmp_path / "t.db")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_read_only_database_is_said_to_be_so(tmp_path: Path) -> None:
-    Database(tmp_path / "t.db").close()
+    SqliteDatabase(tmp_path / "t.db").close()
     (tmp_path / "t.db").chmod(0o400)
     tmp_path.chmod(0o500)
     try:
         with (
             pytest.raises(TrackingError, match="cannot be"),
-            Database(tmp_path / "t.db").writing() as connection,
+            SqliteDatabase(tmp_path / "t.db").writing() as connection,
         ):
             connection.execute("DELETE FROM tags")
     finally:
@@ -134,7 +135,7 @@ def test_a_read_only_database_is_said_to_be_so(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_said_so_and_leaves_what_was_there(tmp_path: Path) -> None:
-    database = Database(tmp_path / "t.db")
+    database = SqliteDatabase(tmp_path / "t.db")
     pages = database.row("PRAGMA page_count")[0]
     database.row(f"PRAGMA max_page_count={pages + 1}")
     with pytest.raises(TrackingError, match="the disk is full"), database.writing() as connection:
@@ -148,7 +149,7 @@ def test_a_full_disk_is_said_so_and_leaves_what_was_there(tmp_path: Path) -> Non
 
 
 def test_what_is_refused_in_the_middle_is_undone(tmp_path: Path) -> None:
-    database = Database(tmp_path / "t.db")
+    database = SqliteDatabase(tmp_path / "t.db")
 
     def write() -> None:
         with database.writing() as connection:
@@ -176,8 +177,8 @@ def test_an_older_database_is_brought_forward_and_kept_beside(tmp_path: Path) ->
         _0003_last="UPDATE a SET name = 'x;y';",
     )
     file = tmp_path / "t.db"
-    Database(file, migrations, 1).close()
-    database = Database(file, migrations, 3)
+    SqliteDatabase(file, migrations, 1).close()
+    database = SqliteDatabase(file, migrations, 3)
     assert database.rows("SELECT id, name FROM a") == [(7, "x;y")]
     assert database.row("PRAGMA user_version") == (3,)
     database.close()
@@ -193,9 +194,9 @@ def test_a_migration_that_fails_leaves_the_older_version(tmp_path: Path) -> None
         _0002_bad="CREATE TABLE b (id $IDENTITY); CREATE TABLE a (id $IDENTITY);",
     )
     file = tmp_path / "t.db"
-    Database(file, migrations, 1).close()
+    SqliteDatabase(file, migrations, 1).close()
     with pytest.raises(TrackingError, match="already exists"):
-        Database(file, migrations, 2)
-    database = Database(file, migrations, 1)
+        SqliteDatabase(file, migrations, 2)
+    database = SqliteDatabase(file, migrations, 1)
     assert database.rows("SELECT name FROM sqlite_master WHERE type = 'table'") == [("a",)]
     database.close()

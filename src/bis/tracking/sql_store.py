@@ -1,4 +1,4 @@
-"""The store in the home: one SQLite file and a directory of artifacts."""
+"""A store of bis: a database, SQLite or PostgreSQL, and a place for artifacts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from bis.errors import TrackingError
 from bis.tracking.artifact_store import ArtifactStore, checked_path, open_artifacts
 from bis.tracking.artifacts import SCHEME, ArtifactDirectory, upload_path
-from bis.tracking.database import Database
 from bis.tracking.experiments import SqlExperiments
 from bis.tracking.models import SqlLoggedModels
 from bis.tracking.refusals import invalid
@@ -18,25 +17,58 @@ from bis.tracking.runs import SqlRuns
 from bis.tracking.summaries import SqlSummaries
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from bis.tracking.database import Database, Statements
     from bis.tracking.model import FileInfo
     from bis.tracking.registry_model import ModelVersion
     from bis.tracking.tokens import Tokens
 
 
-class SqliteStore(SqlExperiments, SqlRuns, SqlRunData, SqlLoggedModels, SqlRegistry, SqlSummaries):
-    """A store over a file; several processes may have it open at once."""
+_SQLITE = "sqlite:///"
 
-    def __init__(self, file: Path, artifact_root: Path | ArtifactStore) -> None:
-        self._db = Database(file)
-        self._key_ids: dict[str, int] = {}
-        self.artifacts: ArtifactStore = (
-            ArtifactDirectory(artifact_root) if isinstance(artifact_root, Path) else artifact_root
+
+def open_sql_store(
+    address: str | Path, artifacts: str | Path | ArtifactStore, *, durability: str = "normal"
+) -> SqlStore:
+    """The store at ``sqlite:///FILE`` (or a path) or ``postgresql://...``, which is made when it is not there.
+
+    ``durability``: of SQLite, ``full`` waits for the disk at each commit.
+    """
+    if isinstance(artifacts, str):
+        artifacts = open_artifacts(artifacts)
+    elif isinstance(artifacts, Path):
+        artifacts = ArtifactDirectory(artifacts)
+    if isinstance(address, str) and not address.startswith(_SQLITE):
+        raise TrackingError(
+            f"bis has no store for {address.partition(':')[0]}", hint="There is sqlite:///FILE."
         )
-        self.uri = f"sqlite:///{file}"
+    from bis.tracking.database_sqlite import SqliteDatabase  # sqlite3 only for its stores
+
+    file = Path(address.removeprefix(_SQLITE)) if isinstance(address, str) else address
+    return SqlStore(SqliteDatabase(file, durability=durability), artifacts, f"{_SQLITE}{file}")
+
+
+class SqlStore(SqlExperiments, SqlRuns, SqlRunData, SqlLoggedModels, SqlRegistry, SqlSummaries):
+    """A store over a database; several processes may have it open at once. ``uri`` is without a password."""
+
+    def __init__(self, database: Database, artifacts: ArtifactStore, uri: str) -> None:
+        self._db, self.artifacts, self.uri = database, artifacts, uri
+        self._key_ids: dict[str, int] = {}
+        database.undone = self._key_ids.clear  # an id that was undone may be given to another key
 
     def close(self) -> None:
-        """Give the file back."""
+        """Give the database back."""
         self._db.close()
+
+    def writing(self) -> AbstractContextManager[Statements]:
+        """Several writes that are kept together or not at all."""
+        return self._db.writing()
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether such a block is open; a full disk, or a lost connection, may have ended the one that was."""
+        return self._db.in_transaction
 
     @property
     def tokens(self) -> Tokens:
