@@ -74,7 +74,7 @@ class Tracked:
 
     def artifact(self, run: Any, path: str) -> bytes:
         """The content of an artifact."""
-        root = run["info"]["artifact_uri"].removeprefix("mlflow-artifacts:/")
+        root = str(run["info"]["artifact_uri"]).removeprefix("mlflow-artifacts:/")
         return (self.directory / "artifacts" / root / path).read_bytes()
 
     def environ(self, *, run_id: str | None = None, **more: str) -> dict[str, str]:

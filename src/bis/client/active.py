@@ -293,3 +293,4 @@ def _at_exit() -> None:
     except TrackingError as error:
         lost = queue.waiting
         say("{}{}".format(error, "; {} metrics are lost".format(lost) if lost else ""))
+    destination.close()

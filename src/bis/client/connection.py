@@ -98,6 +98,11 @@ class Server:
         """The content of a file."""
         return self._answer("GET", _quoted("/api/2.0/" + endpoint), None, {})
 
+    def close(self) -> None:
+        """Close the connections that this process keeps; another request opens one again."""
+        for connection in self._idle.pop(os.getpid(), []):
+            connection.close()
+
     def _object(self, content: bytes) -> Json:
         import json
 

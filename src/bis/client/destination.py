@@ -54,6 +54,12 @@ def server() -> Server:
     return _of_the_home(uri)
 
 
+def close() -> None:
+    """Close the connections of this process: it ends."""
+    for one in _servers.values():
+        one.close()
+
+
 def _server(uri: str, token: str | None) -> Server:
     known = (uri, token, *(os.environ.get(name) for name in _CREDENTIALS))
     if known not in _servers:

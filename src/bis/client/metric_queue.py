@@ -132,7 +132,6 @@ class MetricQueue:
                     self._changed.wait(max(0.0, until - time.monotonic()))
             try:
                 self._send(None)
-                self._away = None
             except TrackingError as error:
                 if self._away is None:
                     say("{}; {} metrics wait".format(error, self._count))
@@ -161,6 +160,7 @@ class MetricQueue:
             if points and points[0] is batch[0]:  # else a signal handler has sent it meanwhile
                 del points[: len(batch)]
             self._count = sum(map(len, self._waiting.values()))
+            self._away = None
             self._changed.notify_all()
 
     def _send_one_key_at_a_time(self, owner: Owner, batch: list[Point], error: RefusedError) -> None:
