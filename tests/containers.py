@@ -79,6 +79,12 @@ def make_podman(place: Path) -> Podman:
     return Podman(place)
 
 
+def remove_podman(place: Path) -> None:
+    """Remove the store; podman keeps a directory of it mounted upon itself."""
+    subprocess.run(["umount", str(place / "graph" / "overlay")], check=False, capture_output=True)
+    shutil.rmtree(place, ignore_errors=True)
+
+
 def build_tools(podman: Podman, name: str = "tools:1") -> str:
     """An image with a shell and the usual commands, and no Python; returns its name."""
     busybox = shutil.which("busybox")
@@ -92,10 +98,10 @@ def build_tools(podman: Podman, name: str = "tools:1") -> str:
     return name
 
 
-def build_python(podman: Podman, python: Path, name: str = "python:1", packages: Path | None = None) -> str:
+def build_python(podman: Podman, python: Path, name: str = "python:1", *, compiled: bool = False) -> str:
     """An image with the tools and a Python of this machine, with the libraries that it loads; returns its name.
 
-    ``packages`` is a directory of installed packages that it has beside the standard library.
+    ``compiled``: with the bytecode of the standard library, as the images that people use have it.
     """
     tools = build_tools(podman)
     words = "import sysconfig, sys; print(sysconfig.get_path('stdlib')); print(sys.base_prefix)"
@@ -109,13 +115,18 @@ def build_python(podman: Podman, python: Path, name: str = "python:1", packages:
     )
     shutil.copytree(stdlib, root / stdlib[1:], ignore=ignored)
     (root / stdlib[1:] / "site-packages").mkdir()
-    if packages is not None:
-        shutil.copytree(
-            packages,
-            root / stdlib[1:] / "site-packages",
-            ignore=shutil.ignore_patterns("__pycache__"),
-            dirs_exist_ok=True,
-        )
+    if compiled:
+        words = [
+            "-m",
+            "compileall",
+            "-q",
+            "-j",
+            "2",
+            "--invalidation-mode",
+            "unchecked-hash",
+            str(root / stdlib[1:]),
+        ]
+        subprocess.run([python, *words], check=True)
     binary = Path(os.path.realpath(python))
     (root / "bin").mkdir()
     (root / prefix[1:] / "bin").mkdir(parents=True, exist_ok=True)

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from containers import Podman, build_python, make_podman
+from containers import Podman, build_python, make_podman, remove_podman
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
+def podman() -> Iterator[Podman]:
     """An engine with the images ``tools:1`` (a shell, no Python) and ``python:1``."""
-    place = tmp_path_factory.mktemp("podman")
-    engine = make_podman(place)
-    build_python(engine, Path(sys.executable))
-    yield engine
-    shutil.rmtree(place, ignore_errors=True)
+    place = Path(tempfile.mkdtemp(prefix="bis-podman-"))  # pytest cannot remove what is mounted
+    try:
+        engine = make_podman(place)
+        build_python(engine, Path(sys.executable))
+        yield engine
+    finally:
+        remove_podman(place)
 
 
 @pytest.fixture
