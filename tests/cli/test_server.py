@@ -318,6 +318,9 @@ class TestWatching:
         assert families["bis_runs_active"].samples[0].value == 1
         assert families["bis_http_connections"].samples[0].value == 1
         assert families["bis_store_up"].samples[0].value == 1
+        assert families["bis_store_writes_waiting"].samples[0].value == 0
+        assert families["bis_store_groups"].samples[0].value == 1
+        assert families["bis_store_grouped_writes"].samples[0].value == 1
         assert {"bis_http_requests", "bis_http_request_duration_seconds", "process_cpu_seconds"} <= set(
             families
         )

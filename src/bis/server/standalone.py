@@ -142,6 +142,12 @@ class Standalone:
         )
         if running is not None:
             yield from family("bis_runs_active", "gauge", "Runs that have not ended.", [("", running)])
+        for name, kind, text, value in (
+            ("writes_waiting", "gauge", "Writes that wait for a transaction.", self._store.waiting_writes),
+            ("groups_total", "counter", "Transactions of writes.", self._store.groups),
+            ("grouped_writes_total", "counter", "Writes in these transactions.", self._store.grouped_writes),
+        ):
+            yield from family(f"bis_store_{name}", kind, text, [("", value)])
         yield from family(
             "bis_http_connections", "gauge", "Open connections.", [("", self._serving.connections)]
         )

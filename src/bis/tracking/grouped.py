@@ -46,6 +46,13 @@ class GroupedStore:
         self._writer: threading.Thread | None = None
         self._readers: list[threading.Thread] = []
         self._idle_readers = 0
+        self.groups = self.grouped_writes = 0
+        """How many transactions there were, and how many writes in them."""
+
+    @property
+    def waiting_writes(self) -> int:
+        """How many writes no transaction has taken yet."""
+        return self._writes.qsize()
 
     def read(self, work: Callable[[SqlStore], T]) -> Future[T]:
         """Have ``work`` done beside others; it may not write."""
@@ -113,7 +120,10 @@ class GroupedStore:
                     break
                 left.append(task)
             is_open = self._gather(left) and is_open
+            waited = len(left)
             _write_group(self._store, left)
+            self.groups += 1
+            self.grouped_writes += waited - len(left)
 
     def _gather(self, left: deque[_Task]) -> bool:
         """Take all that wait; False when there will be no more."""
