@@ -26,6 +26,46 @@ API = "/api/2.0/mlflow"
 SECRET = "value-of-a-parameter"
 
 
+_ASKED = f"{API}/experiments/get?experiment_id=0"
+WAYS_ROUND = [
+    (f"GET {_ASKED}", ""),
+    (f"GET /{_ASKED}", ""),
+    (f"GET http://localhost{_ASKED}", ""),
+    (f"GET /health/..{_ASKED}", ""),
+    (f"GET /health;{_ASKED}", ""),
+    ("GET /health%2f..%2fapi/2.0/mlflow/experiments/get?experiment_id=0", ""),
+    ("GET /API/2.0/mlflow/experiments/get?experiment_id=0", ""),
+    ("GET /ajax-api/2.0/preview/mlflow/experiments/get?experiment_id=0", ""),
+    (f"HEAD {_ASKED}", ""),
+    (f"OPTIONS {_ASKED}", ""),
+    ("POST /health", ""),
+    ("DELETE /version", ""),
+    ("GET /openapi.json", ""),
+    ("GET /metrics", ""),
+    (f"POST {API}/runs/search", ""),
+    (f"GET {_ASKED}", "Authorization: Bearer\r\n"),
+    (f"GET {_ASKED}", "Authorization: Basic Og==\r\n"),
+    (f"GET {_ASKED}", "Authorization: Bearer a\r\nAuthorization: Bearer b\r\n"),
+    (f"GET {_ASKED}", "X-Original-URL: /health\r\nX-Rewrite-URL: /health\r\n"),
+    (f"GET {_ASKED}", "X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Host: localhost\r\n"),
+    ("PUT /api/2.0/mlflow-artifacts/artifacts/x", ""),
+    ("GET /get-artifact?path=x&run_uuid=y", ""),
+]
+"""Requests without a valid token, in every form that a check by path, method or header may overlook."""
+
+BEYOND_READING = [
+    f"POST {API}/runs/create",
+    f"POST {API}/runs%2Fcreate",
+    f"POST {API}/runs/search/../create",
+    "POST /ajax-api/2.0/preview/mlflow/runs/create",
+    "POST /api/3.0/mlflow/logged-models",
+    f"DELETE {API}/registered-models/delete",
+    "PUT /api/2.0/mlflow-artifacts/artifacts/search",
+    f"PATCH {API}/registered-models/update",
+    f"POST {API}/experiments/delete",
+]
+
+
 def create_run(wire: Wire) -> str:
     reply = wire.ask("POST", f"{API}/runs/create", {"experiment_id": "0"})
     assert reply.status == 200, reply.body
@@ -155,6 +195,33 @@ class TestTokens:
                 assert (reply.status, reply.code) == (401, "UNAUTHENTICATED")
                 assert reply.headers["www-authenticate"].startswith("Basic")
             assert wire.ask("POST", f"{API}/runs/search", {}, Authorization=None).status == 401
+
+    def test_no_form_of_a_request_goes_round_the_token(self, bis: Bis) -> None:
+        with serving(bis, "--auth") as served:
+            for line, more in WAYS_ROUND:
+                wire = served.wire()
+                head = f"{line} HTTP/1.1\r\nHost: localhost\r\n{more}Content-Type: application/json\r\n"
+                wire.socket.sendall(f"{head}Content-Length: 2\r\n\r\n{{}}".encode())
+                reply = wire.socket.recv(65536)
+                assert reply.split()[1] in (b"400", b"401"), line
+                assert b"lifecycle_stage" not in reply
+                wire.close()
+
+    def test_no_form_of_a_request_goes_beyond_a_role(self, bis: Bis) -> None:
+        with serving(bis, "--auth") as served:
+            reading = token(bis, "read")
+            for line in BEYOND_READING:
+                wire = served.wire(reading)
+                override = {"X_HTTP_Method_Override": "POST", "X_Original_URL": f"{API}/runs/search"}
+                method, path = line.split(" ", 1)
+                assert wire.ask(method, path, {"experiment_id": "0"}, **override).status in (403, 404, 405), (
+                    line
+                )
+                wire.close()
+            wire = served.wire(reading)
+            found = wire.ask("GET", f"{API}/experiments/get-by-name?experiment_name=Default")
+            assert found.json["experiment"]["lifecycle_stage"] == "active"
+            assert "bis_runs_active 0" in wire.ask("GET", "/metrics").body.decode()
 
     def test_no_auth_in_so_many_words_asks_none_and_warns(self, bis: Bis) -> None:
         with serving(bis, "--host", "0.0.0.0", "--no-auth") as served:
