@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
-import threading
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -16,22 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bis.environments import interpreters
-from bis.environments.environment import STATE_FILE, lock_path
+from bis.environments.environment import STATE_FILE
 from bis.environments.installing import Installation, build_error
 from bis.environments.locks import platform_tag, same_platform
+from bis.environments.places import LOCK_COPY, protect, sweep
 from bis.environments.uv_command import run_uv
 from bis.errors import BuildError
-from bis.file_locks import exclusive_if_free
 from bis.home_files import home_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from bis.environments.interpreters import Interpreter
     from bis.environments.locks import Lock
     from bis.home import Home
-
-LOCK_COPY = "bis-lock.json"
 
 
 @dataclass(frozen=True)
@@ -105,39 +100,6 @@ class Builder:
             ).install()
 
 
-def protect(prefix: Path) -> None:
-    """Make installed files read-only: on Linux they are hard links into uv's cache, an edit would go there.
-
-    The run does not wait for it: a fifth of the time of a build is spent on looking at every file.
-    """
-    if sys.platform != "linux":
-        return
-    find = [
-        "find",
-        *(
-            str(path)
-            for name in ("bin", "lib", "share", "etc", "include")
-            if (path := prefix / name).is_dir()
-        ),
-        "-type",
-        "f",
-        "-links",
-        "+1",
-        "-perm",
-        "/222",
-        "-exec",
-        "chmod",
-        "a-w",
-        "{}",
-        "+",
-    ]
-    threading.Thread(target=_run_quietly, args=(find,), name="bis-protect", daemon=True).start()
-
-
-def _run_quietly(command: Sequence[str]) -> None:
-    subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-
-
 def _write_state(aside: Path, lock: Lock, interpreter: Interpreter) -> None:
     (aside / LOCK_COPY).write_text(json.dumps(lock.to_dict()), encoding="utf-8")
     state = {
@@ -159,15 +121,3 @@ def _move_into_place(aside: Path, prefix: Path) -> None:
         prefix.replace(grave)
         shutil.rmtree(grave, ignore_errors=True)
     aside.replace(prefix)
-
-
-def sweep(prefix: Path) -> None:
-    """Remove what killed builds have left: of this environment (its lock is held), and of others."""
-    for leftover in prefix.parent.glob("*.building-*"):
-        owner = leftover.with_name(leftover.name.partition(".building-")[0])
-        if owner == prefix:
-            shutil.rmtree(leftover, ignore_errors=True)
-            continue
-        with exclusive_if_free(lock_path(owner)) as free:
-            if free:
-                shutil.rmtree(leftover, ignore_errors=True)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bis.environments.as_of import AsOf
+    from bis.environments.conda.settings import Settings
     from bis.environments.locks import Lock
     from bis.environments.spec import EnvironmentSpec
     from bis.home import Home
@@ -34,11 +35,9 @@ def lock(
 ) -> Lock:
     """Return the lock of a spec: the one that is kept, else solved with rattler, and with uv for the pip section."""
     from bis.environments.conda import settings
-    from bis.environments.conda.channels import Channels
 
     found = settings.read()
-    channels = Channels.here(found, spec.directory)
-    _remember_credentials(spec, channels)
+    _remember_credentials(spec, found)
 
     def resolve(moment: AsOf, digests: dict[str, str]) -> Lock:
         from bis.environments.conda.locking import Resolution
@@ -56,11 +55,14 @@ def lock(
     )
 
 
-def _remember_credentials(spec: EnvironmentSpec, channels: Any) -> None:
+def _remember_credentials(spec: EnvironmentSpec, found: Settings) -> None:
+    """Keep what a project's own file says to reach its channels: the lock may not say it."""
     declared = spec.conda.channels if spec.conda else ()
     if any("://" in each and ("@" in each or "/t/" in each) for each in declared):
+        from bis.environments.conda.channels import Channels  # few projects have any
         from bis.environments.conda.installing import remember
 
+        channels = Channels.here(found, spec.directory)
         remember(channel for each in declared if each != "nodefaults" for channel in channels.resolve(each))
 
 

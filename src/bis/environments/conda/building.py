@@ -14,14 +14,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bis.environments.building import LOCK_COPY, protect, sweep
-from bis.environments.conda import activation, engine, renv, settings
+from bis.environments.conda import activation, engine, settings
 from bis.environments.conda.channels import Channels
 from bis.environments.conda.installing import install_conda
 from bis.environments.conda.progress import reporter_for
 from bis.environments.environment import STATE_FILE, Activation
-from bis.environments.installing import Installation
 from bis.environments.locks import platform_tag, same_platform
+from bis.environments.places import LOCK_COPY, protect, sweep
 from bis.errors import BuildError
 from bis.home_files import home_errors, replace_text
 
@@ -79,6 +78,8 @@ class CondaBuilder:
         prefix.mkdir(exist_ok=True)  # nothing was asked for
         if not (self.lock.requirements or self.lock.unhashed or self.lock.local):
             return
+        from bis.environments.installing import Installation  # many environments have no pip section
+
         with tempfile.TemporaryDirectory(dir=self.home.ensure(self.home.cache), prefix="building-") as name:
             Installation(
                 self.lock,
@@ -97,6 +98,8 @@ class CondaBuilder:
         found = activation.look(prefix, engine.activation_script(prefix))
         if not self.lock.renv:
             return found
+        from bis.environments.conda import renv  # few projects have one
+
         with tempfile.TemporaryDirectory(dir=self.home.ensure(self.home.cache), prefix="building-") as name:
             renv.restore(self.lock.renv, work=Path(name), activation=found, notify=self.notify)
         return Activation(found.path, {**found.variables, **renv.WITHOUT_AUTOLOADER})

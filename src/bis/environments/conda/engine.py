@@ -169,8 +169,12 @@ def install(
     mirrors: Mapping[str, Sequence[str]],
     caches: Caches,
     reporter: object | None,
+    checked: bool = False,
 ) -> None:
-    """Install the packages of a lock's text, whose addresses are those to ask; raise InstallError, ValueError."""
+    """Install the packages of a lock's text, whose addresses are those to ask; raise InstallError, ValueError.
+
+    ``checked`` compares the cache with its hashes first, which takes as long as the installation.
+    """
     with tempfile.TemporaryDirectory() as work:
         file = Path(work) / "conda-lock.yml"
         file.touch(mode=0o600)
@@ -184,7 +188,7 @@ def install(
                 install_records(
                     records or [],
                     prefix,
-                    package_cache=_package_cache(caches),
+                    package_cache=_package_cache(caches, checked=checked),
                     installed_packages=[],
                     execute_link_scripts=True,
                     show_progress=False,
@@ -196,10 +200,11 @@ def install(
         raise InstallError(str(error)) from error
 
 
-def _package_cache(caches: Caches) -> PackageCache:
-    """The cache, where files that are missing or of another size are noticed, and fetched again."""
+def _package_cache(caches: Caches, *, checked: bool) -> PackageCache:
+    """The cache; ``checked``: what is in it is compared with its hashes, and fetched again where it differs."""
     caches.packages.mkdir(parents=True, exist_ok=True)
-    return PackageCache.new_layered([caches.packages], validation_mode=ValidationMode.fast())
+    mode = ValidationMode.full() if checked else ValidationMode.skip()
+    return PackageCache.new_layered([caches.packages], validation_mode=mode)
 
 
 def is_cached(package: Package, caches: Caches) -> bool:

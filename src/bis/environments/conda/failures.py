@@ -108,8 +108,9 @@ def unreadable(error: UnreadableSpecError, file: Path | None, declared: CondaDec
 
 
 def is_damaged(error: InstallError) -> bool:
-    """Whether a package arrived as another file than the one that was locked."""
-    return bool(_DAMAGED.search(str(error)))
+    """Whether a package arrived as another file than the one that was locked, or lies damaged in the cache."""
+    text = str(error)
+    return bool(_DAMAGED.search(text)) or ("failed to link" in text and "No such file" in text)
 
 
 def not_installed(error: InstallError, asked: Sequence[Package]) -> BisError:
@@ -118,7 +119,7 @@ def not_installed(error: InstallError, asked: Sequence[Package]) -> BisError:
     if _is_full(text):
         return _full()
     package = next((each for each in asked if each.file.rpartition("/")[2] in text), None)
-    if package and is_damaged(error):
+    if package and _DAMAGED.search(text):
         return damaged(package)
     if package and re.search(r"\b(404|410)\b|No such file", text) and "failed to fetch" in text:
         return gone(package)

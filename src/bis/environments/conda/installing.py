@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from bis.environments.conda import engine, failures, packages
+from bis.environments.conda import engine, packages
 from bis.environments.conda.channels import without_credentials
 from bis.errors import BuildError
 from bis.file_digests import sha256_of
@@ -64,9 +65,13 @@ def install_conda(
                 mirrors=mirrors,
                 caches=caches,
                 reporter=reporter,
+                checked=attempt == 2,
             )
         except engine.InstallError as error:
+            from bis.environments.conda import failures
+
             if attempt == 1 and failures.is_damaged(error):
+                shutil.rmtree(prefix, ignore_errors=True)
                 continue
             raise failures.not_installed(error, reached) from error
         break
@@ -89,8 +94,12 @@ def _check_local_files(reached: Iterable[Package], caches: engine.Caches) -> Non
             continue
         path = Path(unquote(urlsplit(package.url).path))
         if not path.is_file():
+            from bis.environments.conda import failures
+
             raise failures.gone(package)
         if sha256_of(path) != package.sha256:
+            from bis.environments.conda import failures
+
             raise failures.damaged(package)
 
 
