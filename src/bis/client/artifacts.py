@@ -97,12 +97,11 @@ class ArtifactFolder:
                     return file.read()
             except FileNotFoundError:
                 return None
-        try:
-            return self._server.download("{}/{}".format(_PROXY, _joined(str(self._root), path)))
-        except (RefusedError, TrackingError) as error:
-            if _is_absent(error):
-                return None
-            raise
+        folder, _, name = _joined(str(self._root), path).rpartition("/")
+        listed = self._server.get(_PROXY, path=folder).get("files", ())
+        if name not in [str(file["path"]).rpartition("/")[2] for file in listed]:
+            return None  # old servers of MLflow answer with a fault of their own when it is asked for
+        return self._server.download("{}/{}/{}".format(_PROXY, folder, name))
 
     def _put(self, path: str, content: IO[bytes], size_bytes: int) -> None:
         if self._directory is not None:
@@ -173,12 +172,6 @@ def _write_aside(path: str, content: IO[bytes]) -> None:
     with open(aside, "wb") as file:
         copyfileobj(content, file, 1 << 20)
     os.replace(aside, path)
-
-
-def _is_absent(error: TrackingError) -> bool:
-    """Whether a file is not there; MLflow's own server answers with a fault of its own for that."""
-    absent = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "ENDPOINT_NOT_FOUND")
-    return isinstance(error, RefusedError) and error.error_code in absent
 
 
 def _plain(value: Any) -> Any:
