@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bis.errors import BisError, UsageError
+from bis.errors import BisError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -107,12 +107,10 @@ def _serve(caller: _Caller, notify: Callable[[str], None]) -> int:
     request = caller.request()
     caller.listen()
     enclosing = enclosing_run(os.environ)
-    if enclosing is None:
-        raise UsageError(
-            "the run that encloses this one cannot be found", hint="A nested run needs its file."
-        )
-    manager = request["env_manager"] or ("local" if enclosing.manager == "local" else None)
-    enclosing.restore(os.environ, keep_environment=manager == "local")
+    manager = request["env_manager"]
+    if enclosing is not None:
+        manager = manager or ("local" if enclosing.manager == "local" else None)
+        enclosing.restore(os.environ, keep_environment=manager == "local")
     home = Home.locate()
     store = open_callers_store(home, notify=notify)
     options = _options({**request, "env_manager": manager}, enclosing, store, notify)
@@ -137,21 +135,20 @@ def _run(
 
     began = time.monotonic()
     finished = start(options, notify=notify, begun=begun)
-    if finished.reused:
-        store.set_tag(str(options.parent_run_id), tags.REUSED + options.tags[tags.CALL], finished.run_id)
-    else:
+    if finished.reused and options.parent_run_id is not None:
+        store.set_tag(options.parent_run_id, tags.REUSED + options.tags[tags.CALL], finished.run_id)
+    elif not finished.reused:
         taken = f"{time.monotonic() - began:.2f} s"
         notify(f"run {finished.run_id[:8]}: {options.entry_point} {finished.status} in {taken}")
     return finished
 
 
 def _options(
-    request: Mapping[str, Any], enclosing: Enclosing, store: Store, notify: Callable[[str], None]
+    request: Mapping[str, Any], enclosing: Enclosing | None, store: Store, notify: Callable[[str], None]
 ) -> RunOptions:
     """The request as options of a run; raises a BisError for what cannot be taken."""
     from bis.plans import ContainerOptions, read_level
     from bis.runs import RunOptions, read_backend_config, read_reuse
-    from bis.tracking import tags
 
     read_backend_config(request["backend_config"])
     level = request["level"]
@@ -167,7 +164,7 @@ def _options(
         storage_dir=request["storage_dir"],
         run_id=request["run_id"],
         run_name=request["run_name"],
-        tags={**(request["tags"] or {}), tags.CALL: request["call"]},
+        tags=request["tags"] or {},
         env_file=request["env_file"],
         container=ContainerOptions.read(
             request["docker_args"],
@@ -181,12 +178,30 @@ def _options(
         level=None if level is None else read_level(level),
         keep_env=tuple(request["keep_env"] or ()),
         locked=bool(request["locked"]),
-        trace="full" if enclosing.trace == "full" else None,
         reuse=read_reuse(request["reuse"]),
+    )
+    return options if enclosing is None else _inside(options, request, enclosing, store, notify)
+
+
+def _inside(
+    options: RunOptions,
+    request: Mapping[str, Any],
+    enclosing: Enclosing,
+    store: Store,
+    notify: Callable[[str], None],
+) -> RunOptions:
+    """The options of a run inside another."""
+    from bis.tracking import tags
+
+    call = request["call"]
+    inside = replace(
+        options,
         parent_run_id=request["parent_run_id"] or enclosing.run_id,
+        tags={**options.tags, tags.CALL: call},
+        trace="full" if enclosing.trace == "full" else None,
         kill_after_s=max(_SHORTEST_KILL_AFTER_S, enclosing.kill_after_s - _EARLIER_S),
     )
-    return _as_before(_in_the_same_tree(options, enclosing), request["call"], enclosing, store, notify)
+    return _as_before(_in_the_same_tree(inside, enclosing), call, enclosing, store, notify)
 
 
 def _in_the_same_tree(options: RunOptions, enclosing: Enclosing) -> RunOptions:
@@ -226,21 +241,24 @@ def _as_before(
     if enclosing.repeats is None:
         return options
     from bis.plans import Plan
-    from bis.tracking.families import artifact_text, children
-    from bis.tracking.tags import CALL
+    from bis.tracking.families import artifact_text, family
 
-    for child in children(store, enclosing.repeats):
-        if child.tags.get(CALL) != call:
-            continue
-        text = artifact_text(store, child.info.run_id, "bis/plan.json")
-        if text is None:
-            return options
-        plan = Plan.from_json(text)
-        version = plan.source.commit if options.source is None and options.version else options.version
-        same = options.env_manager in (None, plan.environment.manager)
-        return replace(options, version=version, lock=plan.environment if same else None)
-    notify(f"the run that is repeated made no call {call}: this one has nothing to go by")
-    return options
+    tree = family(store, store.run(enclosing.repeats))
+    child = next((each.run for each in tree.children if each.label == call), None)
+    text = None if child is None else artifact_text(store, child.info.run_id, "bis/plan.json")
+    if child is None or text is None:
+        notify(f"the run that is repeated made no call {call}: this one has nothing to go by")
+        return replace(options, reuse="no")
+    plan = Plan.from_json(text)
+    version = plan.source.commit if options.source is None and options.version else options.version
+    is_same_kind = options.env_manager in (None, plan.environment.manager)
+    return replace(
+        options,
+        version=version,
+        lock=plan.environment if is_same_kind else None,
+        repeats=child.info.run_id,
+        reuse="no",
+    )
 
 
 def _result(finished: ProjectRun | PipelineRun) -> dict[str, Any]:

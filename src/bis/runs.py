@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from bis.environments import Lock
     from bis.plans import ContainerOptions, Level, Plan
     from bis.projects import Project
-    from bis.reuse import Policy
+    from bis.reuse import Decision, Policy
     from bis.sources import Source
     from bis.tracking import Store
 
@@ -134,6 +134,7 @@ def execute_plan(
     streams: Streams | None = None,
     show_progress: bool = False,
     announce: Callable[[Prepared], None] = lambda _: None,
+    begun: Callable[[SubmittedRun], None] = lambda _: None,
 ) -> ProjectRun:
     """Execute a plan that was read back, as a new run, in ``directory``: the top of its tree, restored.
 
@@ -158,6 +159,7 @@ def execute_plan(
         streams=streams,
         show_progress=show_progress,
         announce=announce,
+        begun=begun,
     )
 
 
@@ -216,12 +218,21 @@ def _taken(
     """The finished run in the place of the one that was prepared, if there is one to take."""
     if policy == "no" or options.run_id is not None:
         return None
-    from bis.reuse import TakenRun, find
+    from bis.reuse import find
 
     decision = find(prepared, store, home, policy)
     if decision.run is None:
         return None
     prepared.source.close()
+    return taken_run(decision, prepared, store)
+
+
+def taken_run(decision: Decision, prepared: Prepared, store: Store) -> ProjectRun:
+    """The run that was found, in the place of the one that was prepared."""
+    from bis.reuse import TakenRun
+
+    if decision.run is None:
+        raise ValueError("no run was found")
     outcome = Outcome(Record.from_dict(decision.record), decision.run)
     return ProjectRun(TakenRun(outcome), prepared, None, store, reused=True)
 

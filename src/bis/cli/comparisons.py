@@ -31,8 +31,10 @@ def print_comparison(
     from bis.cli.style import Style, print_json
     from bis.home import Home
     from bis.repeat.causes import causes
+    from bis.tracking import tags
 
-    found = causes(first, second, comparison=comparison, repeat=again, home=Home.locate())
+    is_whole = tags.PIPELINE not in first.run.tags  # the steps of a pipeline have plans, it has none itself
+    found = causes(first, second, comparison=comparison, repeat=again, home=Home.locate()) if is_whole else []
     if args.report:
         from bis.repeat.report import report_html
 

@@ -103,7 +103,7 @@ def rerun(args: argparse.Namespace) -> int:
     from bis.cli.stores import open_store
     from bis.cli.style import Style, notifier
     from bis.cli.summary import print_opening
-    from bis.repeat.comparison import compare_rounds
+    from bis.repeat.families import compare_trees
     from bis.repeat.recorded import RecordedRun
     from bis.repeat.rerun import rerun as execute_again
 
@@ -133,8 +133,9 @@ def rerun(args: argparse.Namespace) -> int:
                 once_more = execute_again(
                     original, options, store=store, home=home, notify=notify, streams=_silent()
                 )
-                comparison = compare_rounds(original, [repeated, once_more.repeated], options.tolerance)
-                again = compare_rounds(repeated, [once_more.repeated], options.tolerance)
+                rounds = [repeated, once_more.repeated]
+                comparison = compare_trees(original, rounds, store, options.tolerance)
+                again = compare_trees(repeated, rounds[1:], store, options.tolerance)
             print_comparison(args, original, repeated, comparison, changed, again=again)
     return comparison.exit_status
 
@@ -220,7 +221,7 @@ def diff(args: argparse.Namespace) -> int:
     from bis.cli.changes import print_changes
     from bis.cli.stores import find_run, open_store
     from bis.cli.style import notifier
-    from bis.repeat.comparison import compare_runs
+    from bis.repeat.families import compare_trees
     from bis.repeat.recorded import RecordedRun
     from bis.repeat.rerun import RerunOptions
     from bis.repeat.rerun import rerun as execute_again
@@ -235,7 +236,7 @@ def diff(args: argparse.Namespace) -> int:
     ):
         tolerance = _tolerance(args)
         check_metrics(tolerance, first, second)
-        comparison, again = compare_runs(first, second, tolerance), None
+        comparison, again = compare_trees(first, [second], store, tolerance), None
         if args.repeat and _is_undecided(first, second, comparison):
             again = execute_again(
                 second,

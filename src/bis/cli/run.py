@@ -185,6 +185,10 @@ def run(args: argparse.Namespace) -> int:
     options = read_options(args)
     if args.dry_run:
         return _print_plan(options, args)
+    if args.explain:
+        _explain(options, args)
+        if options.reuse is None:
+            return FINISHED
     from bis.cli.pipeline import Board
     from bis.cli.style import Style, notifier
     from bis.cli.summary import print_opening, repeat_command
@@ -358,6 +362,26 @@ def _print_plan(options: RunOptions, args: argparse.Namespace) -> int:
     finally:
         prepared.source.close()
     return 0
+
+
+def _explain(options: RunOptions, args: argparse.Namespace) -> None:
+    """Say of each step whether a run can be taken for it, and why: the result, where nothing else is asked for."""
+    from bis.cli.style import Style, notifier, print_json
+    from bis.pipelines.explaining import explain_run
+
+    steps = explain_run(options, notify=notifier(quiet=args.quiet))
+    is_result = options.reuse is None
+    if args.json and is_result:
+        found = {step.name: step.explanation for step in steps}
+        print_json({name: {"reusable": each.run_id, "reasons": each.lines} for name, each in found.items()})
+        return
+    stream = sys.stdout if is_result else sys.stderr
+    style = Style(stream)
+    for step in steps:
+        verb = "would be reused" if step.explanation.run_id else "would be executed"
+        print(f"{style.strong(step.name)} {verb}", file=stream)
+        for line in step.explanation.lines:
+            print(f"  {line}", file=stream)
 
 
 def _exit_status(record: Record) -> int:

@@ -90,7 +90,7 @@ def with_parameters(plan: Plan, values: Mapping[str, str], *, root: Path, cwd: P
     entry_point = projects.load(directory, root=root).entry_point(plan.entry_point)
     given = {name: text for name, text in plan.parameters.items() if name not in plan.local}
     unchanged = {name: path for name, path in found_here(plan, root, {}).items() if name not in values}
-    bound = entry_point.bind({**given, **unchanged, **values}, cwd=cwd)
+    bound = entry_point.bind({**given, **unchanged, **values}, cwd=cwd, steps={})
     written = {name: plan.parameters[name] for name in unchanged}
     return replace(
         plan,
@@ -103,6 +103,25 @@ def with_parameters(plan: Plan, values: Mapping[str, str], *, root: Path, cwd: P
             **{name: path for name, path in plan.in_tree.items() if name in unchanged},
         },
         downloads={name: bound.parameters[name] for name in bound.downloads},
+    )
+
+
+def with_words(plan: Plan, words: Mapping[str, str]) -> Plan:
+    """``plan`` with each of ``words`` replaced in the values of its parameters: what an earlier step has made now."""
+    if not words:
+        return plan
+
+    def replaced(values: Mapping[str, str]) -> dict[str, str]:
+        found = dict(values)
+        for before, now in words.items():
+            found = {name: text.replace(before, now) for name, text in found.items()}
+        return found
+
+    return replace(
+        plan,
+        parameters=replaced(plan.parameters),
+        local=replaced(plan.local),
+        downloads=replaced(plan.downloads),
     )
 
 

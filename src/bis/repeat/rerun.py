@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 from bis import runs
 from bis.errors import NotRepeatableError, RunNotFoundError, SourceError, UsageError
 from bis.plans import with_level, with_parameters
+from bis.plans.again import with_words
 from bis.plans.checkout import fetch_snapshot
 from bis.plans.gone import said_when_gone
 from bis.plans.places import fresh_place, unique_name
 from bis.repeat.capsule import must_consent
-from bis.repeat.comparison import Tolerance, compare_runs
+from bis.repeat.comparison import Tolerance
+from bis.repeat.families import compare_trees
 from bis.repeat.inputs import by_parameter, check_inputs, inputs_inside, packed_inputs, to_be_placed
 from bis.repeat.placing import make_folders, place_inputs
 from bis.repeat.recorded import RecordedRun
@@ -26,6 +28,8 @@ from bis.tracking import tags
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from bis.backends.project_run import ProjectRun
+    from bis.backends.submitted import SubmittedRun
     from bis.execution import Streams
     from bis.home import Home
     from bis.plans import Level, Plan, Prepared
@@ -55,6 +59,16 @@ class RerunOptions:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a run belongs that repeats a step of a pipeline."""
+
+    parent_run_id: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    replaced: Mapping[str, str] = field(default_factory=dict)
+    """Words of its plan that were of the earlier steps' first runs, to what they are now: ids, directories."""
+
+
+@dataclass(frozen=True)
 class Repetition:
     """A run, the run that repeated it, and how they compare."""
 
@@ -79,27 +93,83 @@ def rerun(
 ) -> Repetition:
     """Restore the snapshot of ``original`` into a fresh directory, execute its plan there, and compare.
 
-    Raises NotRepeatableError when the run has no plan, or its source, an input or its environment cannot be had;
+    The runs inside it are repeated by what it executes; they are compared with those of the original. Raises
+    NotRepeatableError when the run has no plan, or its source, an input or its environment cannot be had;
     UsageError and ParameterError for what is wrong with ``options``.
+    """
+    if tags.PIPELINE in original.run.tags:
+        from bis.repeat.pipelines import rerun_pipeline
+
+        run_id, changed = rerun_pipeline(
+            original, options, store=store, home=home, notify=notify, streams=streams
+        )
+        directory = None
+    else:
+        again = execute_again(
+            original,
+            options,
+            store=store,
+            home=home,
+            notify=notify,
+            streams=streams,
+            show_progress=show_progress,
+            announce=announce,
+        )
+        if again.run.result.record.stopped_by not in (None, "timeout"):
+            raise KeyboardInterrupt  # half a result is not held against a whole one
+        run_id, changed, directory = again.run.run_id, again.changed_inputs, again.directory
+    repeated = RecordedRun.load(store, run_id)
+    comparison = compare_trees(original, [repeated], store, options.tolerance)
+    return Repetition(original, repeated, comparison, directory, changed)
+
+
+@dataclass(frozen=True)
+class Execution:
+    """A run that repeats another, before the two are compared."""
+
+    run: ProjectRun
+    directory: Path | None
+    changed_inputs: tuple[str, ...]
+
+
+def execute_again(
+    original: RecordedRun,
+    options: RerunOptions,
+    *,
+    store: Store,
+    home: Home,
+    notify: Callable[[str], None],
+    streams: Streams | None = None,
+    show_progress: bool = False,
+    announce: Callable[[Prepared], None] = lambda _: None,
+    begun: Callable[[SubmittedRun], None] = lambda _: None,
+    place: Place | None = None,
+) -> Execution:
+    """Execute the plan of ``original`` in its source, restored; raises as ``rerun`` does.
+
+    ``place`` says where in a pipeline that is repeated it belongs.
     """
     plan = plan_of(original)
     _check_consent(original)
-    with fresh_place(home, _place_name(original, home), keep=options.keep) as place:
+    where = place or Place()
+    with fresh_place(home, _place_name(original, home), keep=options.keep) as folder:
         given = by_parameter(plan, options.inputs)
-        packed = packed_inputs(original, plan, given, store=store, directory=place / "inputs")
+        packed = packed_inputs(original, plan, given, store=store, directory=folder / "inputs")
         inputs = {**given, **packed}
         before = _original_root(original, store)
         inside = inputs_inside(
-            original, plan, given, root=before, store=store, directory=place / "inputs inside"
+            original, plan, given, root=before, store=store, directory=folder / "inputs inside"
         )
         changed = check_inputs(original, plan, inputs, inside, allow_changed=options.allow_changed_inputs)
-        root = place / "source"
+        root = folder / "source"
         with said_when_gone(f"run {original.run_id[:8]}"):
             _restore(original, plan, root, home, originals=before, notify=notify)
         make_folders(original, root)
         place_inputs(to_be_placed(original, plan, inputs, inside), root)
         inputs = {name: path for name, path in inputs.items() if name not in inside}
-        chosen = with_parameters(plan, options.parameters, root=root, cwd=Path.cwd())
+        chosen = with_parameters(
+            with_words(plan, where.replaced), options.parameters, root=root, cwd=Path.cwd()
+        )
         if options.level is not None:
             chosen = with_level(chosen, options.level)
         with said_when_gone(f"run {original.run_id[:8]}"):
@@ -108,9 +178,11 @@ def rerun(
                 root,
                 options=runs.ExecutionOptions(
                     experiment_id=original.run.info.experiment_id,
-                    tags={tags.RERUN_OF: original.run_id},
+                    tags={tags.RERUN_OF: original.run_id, **where.tags},
                     env_file=options.env_file,
                     timeout_s=options.timeout_s,
+                    parent_run_id=where.parent_run_id,
+                    repeats=original.run_id,
                 ),
                 inputs=inputs,
                 origin=original.run.tags.get("mlflow.source.name"),
@@ -118,12 +190,9 @@ def rerun(
                 streams=streams,
                 show_progress=show_progress,
                 announce=announce,
+                begun=begun,
             )
-        if run.result.record.stopped_by not in (None, "timeout"):
-            raise KeyboardInterrupt  # half a result is not held against a whole one
-        repeated = RecordedRun.load(store, run.run_id)
-        comparison = compare_runs(original, repeated, options.tolerance)
-        return Repetition(original, repeated, comparison, root if options.keep else None, changed)
+        return Execution(run, root if options.keep else None, changed)
 
 
 def plan_of(original: RecordedRun) -> Plan:

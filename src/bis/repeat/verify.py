@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bis.repeat.comparison import Verdict, compare_rounds
+from bis.repeat.families import compare_trees
 from bis.repeat.rerun import plan_of, rerun
 from bis.tracking import Tag, tags
 
@@ -87,7 +88,7 @@ def verify(
     for number in range(1, rounds + 1):
         repeated.append(execute())
         on_round(number, repeated[-1])
-    comparison = compare_rounds(reference, repeated, options.tolerance)
+    comparison = compare_trees(reference, repeated, store, options.tolerance)
     verification = Verification(original, reference, tuple(repeated), comparison, tuple(changed))
     _keep(verification, store)
     return verification

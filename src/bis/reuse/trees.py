@@ -37,7 +37,8 @@ def changed_code(record: Mapping[str, Any], before: str, now: str, plan: Plan, h
     for path in sorted(changed & read):
         yield f"{path} has {'changed' if path in second else 'gone'}, which it read"
     listed = set(record.get("folders") or ())
-    for path in sorted(changed - read):
+    written = {str(entry["path"]) for entry in record["files"] if entry.get("access") == "written"}
+    for path in sorted(changed - read - written):  # its own outputs are looked at as such
         if path in first and path in second:
             continue  # a file that it did not read
         folder = str(PurePosixPath(path).parent)

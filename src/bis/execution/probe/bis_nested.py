@@ -14,7 +14,7 @@ from bis_hooks import after
 
 TYPE_CHECKING = False  # importing typing would cost more than all the rest
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
 _calls: dict[tuple[str, str], int] = {}
@@ -30,22 +30,24 @@ class NestedRunError(Exception):
 class NestedRun:
     """A run that was started by ``run``: the members of MLflow's ``SubmittedRun``, and its results."""
 
-    def __init__(self, request: dict[str, Any], document: Mapping[str, Any]) -> None:
+    def __init__(
+        self, request: dict[str, Any], command: Sequence[str], environ: dict[str, str] | None = None
+    ) -> None:
+        """Start it; ``command`` are the words that start bis, ``environ`` its variables (default: ours)."""
         import threading
 
         self._lock = threading.Lock()
         self._told: dict[str, Any] = {}
         self._owner = os.getpid()
-        self._start(request, document)
+        self._start(request, command, dict(os.environ if environ is None else environ))
 
-    def _start(self, request: dict[str, Any], document: Mapping[str, Any]) -> None:
+    def _start(self, request: dict[str, Any], command: Sequence[str], environ: dict[str, str]) -> None:
         import json
         import subprocess
 
         requests, self._requests = os.pipe()
         replies, told = os.pipe()
         self._replies = os.fdopen(replies, "rb")
-        environ = dict(os.environ)
         probe = os.path.dirname(os.path.abspath(__file__))
         folders = environ.pop("PYTHONPATH", "").split(os.pathsep)
         left = [folder for folder in folders if folder and os.path.abspath(folder) != probe]
@@ -54,7 +56,7 @@ class NestedRun:
         sys.stdout and sys.stdout.flush()  # what the script printed stands before what its run prints
         try:
             self._process = subprocess.Popen(
-                [*document["command"], str(requests), str(told)], env=environ, pass_fds=(requests, told)
+                [*command, str(requests), str(told)], env=environ, pass_fds=(requests, told)
             )
         finally:
             os.close(requests)
@@ -206,6 +208,13 @@ def run(
     return submitted
 
 
+def start_alone(request: dict[str, Any], command: Sequence[str], environ: dict[str, str]) -> NestedRun:
+    """Start a run that belongs to no other; returns when it exists. Raises what kept it from that."""
+    submitted = NestedRun(dict(_plain(request), call=None, parent_run_id=None), command, environ)
+    submitted.begin()
+    return submitted
+
+
 def is_possible() -> bool:
     """Whether this process belongs to a run that can start others."""
     return _document() is not None
@@ -222,7 +231,7 @@ def _submit(request: dict[str, Any], kind: Callable[..., Any]) -> Any:
     document = _document()
     if document is None:
         raise _error("no run can be started here: bis does not run in this place, a container perhaps")
-    submitted = kind(_complete(request), document)
+    submitted = kind(_complete(request), document["command"])
     submitted.begin()
     if request["synchronous"]:
         return _waited_for(submitted)
@@ -259,21 +268,28 @@ def _complete(request: dict[str, Any]) -> dict[str, Any]:
     place = bis_lineage.current() or "0"
     count = _calls[place, entry_point] = _calls.get((place, entry_point), 0) + 1
     call = "{}:{}:{}".format(place, entry_point, count)
-    parameters = {str(name): str(value) for name, value in dict(request["parameters"] or {}).items()}
     seed = request["seed"]
     experiment_id = request["experiment_id"]
     if experiment_id is None and request["experiment_name"] is None:
         experiment_id = _experiment()
-    words = dict(
-        request,
-        uri=os.fspath(request["uri"]),
-        entry_point=entry_point,
-        parameters=parameters,
-        keep_env=list(request["keep_env"] or ()),
+    return dict(
+        _plain(request),
         experiment_id=None if experiment_id is None else str(experiment_id),
         seed=_derived(call) if seed is None else int(seed),
         call=call,
         parent_run_id=_active_run() or os.environ.get("BIS_RUN_ID"),
+    )
+
+
+def _plain(request: dict[str, Any]) -> dict[str, Any]:
+    """The request with values that JSON has."""
+    parameters = {str(name): str(value) for name, value in dict(request["parameters"] or {}).items()}
+    words = dict(
+        request,
+        uri=os.fspath(request["uri"]),
+        entry_point=str(request["entry_point"] or "main"),
+        parameters=parameters,
+        keep_env=list(request["keep_env"] or ()),
     )
     return {name: value if _is_json(value) else str(value) for name, value in words.items()}
 

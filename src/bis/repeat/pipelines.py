@@ -1,0 +1,155 @@
+"""A pipeline executed again: each step by its own plan, with what the steps before it have made this time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from bis.errors import NotRepeatableError, ParameterError
+from bis.execution import Placement
+from bis.pipelines import PipelineOptions
+from bis.pipelines.output import StepOutput
+from bis.pipelines.parent import DOCUMENT, PipelineParent
+from bis.pipelines.submitting import run_pipeline
+from bis.pipelines.values import artifact_place
+from bis.repeat.recorded import RecordedRun
+from bis.repeat.rerun import Place, execute_again
+from bis.sources import Source
+from bis.tracking import tags
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from bis.backends.project_run import ProjectRun
+    from bis.backends.submitted import SubmittedRun
+    from bis.execution import Streams
+    from bis.home import Home
+    from bis.repeat.rerun import RerunOptions
+    from bis.tracking import Store
+
+
+def rerun_pipeline(
+    original: RecordedRun,
+    options: RerunOptions,
+    *,
+    store: Store,
+    home: Home,
+    notify: Callable[[str], None],
+    streams: Streams | None,
+) -> tuple[str, tuple[str, ...]]:
+    """Execute every step again, none is reused; returns the id of the new run of the whole, and changed inputs.
+
+    Raises NotRepeatableError when the pipeline or one of its steps cannot be repeated.
+    """
+    steps = _steps(original)
+    runs = {name: RecordedRun.load(store, step["run_id"]) for name, step in steps.items()}
+    own = _parameters(options.parameters, runs)
+    changed: dict[str, None] = {}
+    target = original.run.tags[tags.PIPELINE]
+    parent = PipelineParent.begin(
+        store,
+        home,
+        placement=Placement(
+            experiment_id=original.run.info.experiment_id, tags={tags.RERUN_OF: original.run_id}
+        ),
+        target=target,
+        source=_source_of(original, home),
+        parameters={**original.run.params, **options.parameters},
+    )
+
+    def run_step(
+        name: str, before: Mapping[str, ProjectRun], begun: Callable[[SubmittedRun], None]
+    ) -> ProjectRun:
+        output = StepOutput(name, parent.log, _shown_on(streams))
+        try:
+            again = execute_again(
+                runs[name],
+                replace(options, parameters=own[name]),
+                store=store,
+                home=home,
+                notify=notify,
+                streams=output.streams,
+                begun=begun,
+                place=Place(parent.run_id, {tags.STEP: name}, _replaced(before, runs, store)),
+            )
+        finally:
+            output.close()
+        changed.update(dict.fromkeys(again.changed_inputs))
+        return again.run
+
+    after = {name: tuple(each for each in step["after"] if each in steps) for name, step in steps.items()}
+    finished = run_pipeline(after, run_step, target, parent, store, PipelineOptions())
+    if finished.stopped_by is not None:
+        raise KeyboardInterrupt
+    faults = [step for step in finished.steps.values() if step.state == "failed" and step.run_id is None]
+    if faults:
+        raise NotRepeatableError(f"step {faults[0].name!r} cannot be executed again: {faults[0].reason}")
+    return finished.run_id, tuple(changed)
+
+
+def _steps(original: RecordedRun) -> dict[str, dict[str, Any]]:
+    """The steps that were run, or taken from an earlier run, by name."""
+    if DOCUMENT not in original.own:
+        raise NotRepeatableError(f"pipeline {original.run_id[:8]} has not said what its steps were")
+    with original.own[DOCUMENT].open() as file:
+        document = json.load(file)
+    return {step["name"]: step for step in document["steps"] if step.get("run_id")}
+
+
+def _parameters(parameters: Mapping[str, str], runs: Mapping[str, RecordedRun]) -> dict[str, dict[str, str]]:
+    """``step.name=value`` belongs to that step, ``name=value`` to each that has it."""
+    own: dict[str, dict[str, str]] = {name: {} for name in runs}
+    for key, text in parameters.items():
+        owners = [name for name, run in runs.items() if key in (run.plan_document.get("parameters") or {})]
+        step, _, name = key.partition(".")
+        if not owners and step not in runs:
+            raise ParameterError(f"no step of this pipeline has the parameter {key!r}")
+        for owner in owners or [step]:
+            own[owner][key if owners else name] = text
+    return own
+
+
+def _replaced(
+    before: Mapping[str, ProjectRun], runs: Mapping[str, RecordedRun], store: Store
+) -> dict[str, str]:
+    """What the plan says of the first runs of the earlier steps, to what is so now."""
+    words: dict[str, str] = {}
+    for name, now in before.items():
+        then = runs[name]
+        words[artifact_place(store, then.run_id)] = artifact_place(store, now.run_id)
+        words[then.run_id] = now.run_id
+    return words
+
+
+def _source_of(original: RecordedRun, home: Home) -> Source:
+    """What the tags of the pipeline say of its source."""
+    words = original.run.tags
+    name = words.get("mlflow.source.name", "")
+    return Source(
+        name,
+        name,
+        "directory",
+        home.reruns,
+        home.reruns,
+        commit=words.get("mlflow.source.git.commit"),
+        branch=words.get("mlflow.source.git.branch"),
+        repo_url=words.get("mlflow.source.git.repoURL"),
+        dirty=words.get("mlflow.source.git.dirty") == "true",
+        tree=words.get(tags.SOURCE_TREE),
+    )
+
+
+def _shown_on(streams: Streams | None) -> Callable[[str, str], None]:
+    """Shows a line of a step on the descriptor that is for standard output, if any."""
+    if streams is None or streams.stdout is None:
+        return lambda _step, _line: None
+    descriptor = streams.stdout
+
+    def show(step: str, line: str) -> None:
+        with contextlib.suppress(OSError):  # nobody reads any more
+            os.write(descriptor, f"[{step}] {line}\n".encode())
+
+    return show
