@@ -316,10 +316,13 @@ def _experiment() -> str | None:
 
 
 def _active_run() -> str | None:
-    """The innermost run that the script has begun with MLflow."""
+    """The innermost run that the script has begun, with MLflow or with bis's own client."""
     fluent = sys.modules.get(_TRACKED)
     active = getattr(fluent, "active_run", lambda: None)()
-    return None if active is None else str(active.info.run_id)
+    if active is not None:
+        return str(active.info.run_id)
+    ours = getattr(sys.modules.get("bis.client.active"), "top", lambda: None)()
+    return None if ours is None else str(ours.run_id)
 
 
 def _document() -> dict[str, Any] | None:
