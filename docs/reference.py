@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bis
+import bis.client
 import bis.errors
 from bis.cli.main import build_parser
 from bis.server.app import TABLE
@@ -93,6 +94,10 @@ def api_page() -> str:
     for name in (name for name in ("run", "ProjectRun") if name in bis.__all__):
         lines += _documented(f"bis.{name}", getattr(bis, name))
     lines += ["`bis.__version__` is the version, as text.", ""]
+    lines += ["## bis, in a script", "", _indented_code(inspect.getdoc(bis.client) or ""), ""]
+    functions = [name for name in bis.client.__all__ if inspect.isfunction(getattr(bis.client, name))]
+    for function in functions:
+        lines += _documented(f"bis.{function}", getattr(bis.client, function))
     lines += ["## bis.errors", "", _prose(inspect.getdoc(bis.errors) or ""), ""]
     lines += _error_rows()
     lines += _documented("bis.errors.BisError", bis.errors.BisError)

@@ -153,3 +153,27 @@ def test_bis_run_gives_a_script_what_it_imports(bis: Bis, tmp_path: Path) -> Non
     assert document["metrics"]["m"] == 1
     assert {"system/cpu_utilization_percentage", "system/disk_usage_megabytes"} <= set(document["metrics"])
     assert "bis/client" not in json.dumps(document)
+
+
+NESTED = {
+    "MLproject": "name: p\nentry_points:\n  main: {command: 'python main.py'}\n  step: {command: 'python step.py'}\n",
+    "main.py": """
+import bis
+with bis.start_run(nested=True):
+    pass
+with bis.start_run(run_name="group") as group:
+    step = bis.run(".", entry_point="step")
+print(group.info.run_id, step.run_id, bis.get_run(step.run_id).data.tags["mlflow.parentRunId"])
+""",
+    "step.py": "import bis\nbis.log_metric('m', 1)\n",
+}
+
+
+def test_a_run_that_a_script_starts_is_nested_under_the_one_that_it_began(bis: Bis, tmp_path: Path) -> None:
+    for name, text in NESTED.items():
+        (tmp_path / name).write_text(text)
+    done = bis("run", ".", "--quiet")
+    assert done.status == 0, done.err
+    group, step, parent = done.out.split()
+    assert group == parent
+    assert bis("show", step, "--json").json["metrics"] == {"m": 1}

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 PROBE = Path(__file__).parent / "probe"
 """The directory that is put first on the import path of the user's interpreter."""
+CLIENT = Path(__file__).parents[1] / "client"
+"""What a script imports as ``bis``; where the probe lies elsewhere, it lies beside it."""
 
 _CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 

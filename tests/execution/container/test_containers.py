@@ -372,6 +372,15 @@ def test_mlflows_own_client_tracks_from_a_container(boxed: Bis, project: Make) -
     assert "a.txt" in json.dumps(shown)
 
 
+def test_the_client_of_bis_is_there_to_import(boxed: Bis, project: Make) -> None:
+    script = "import bis\nbis.log_metric('m', 0.5)\nbis.log_text('hello', 'a.txt')\n"
+    result = boxed("run", project("python train.py", train__py=script))
+    assert result.status == 0, result.out + result.err
+    shown = only_run(boxed)
+    assert shown["metrics"] == {"m": 0.5}
+    assert "a.txt" in json.dumps(shown)
+
+
 def test_the_record_says_what_was_read_and_written(boxed: Bis, project: Make) -> None:
     assert boxed("run", project("python train.py", train__py=TRAIN)).status == 0
     (record,) = boxed.home.rglob("bis/record.json")

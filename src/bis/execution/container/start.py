@@ -14,7 +14,7 @@ from bis.environments.container.locked import PROJECT
 from bis.errors import ExecutionError, UsageError
 from bis.execution.container.mounts import Mount, Translation, of_volumes, volumes
 from bis.execution.container.workspace import Workspace
-from bis.execution.variables import PROBE
+from bis.execution.variables import CLIENT, PROBE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -129,6 +129,7 @@ class ContainerStart:
         found = [
             *([] if self._locked.with_project else self._workspace.mounts(PROJECT)),
             Mount(PROBE, "/bis/probe"),
+            Mount(CLIENT, "/bis/client"),
             Mount(_INSIDE, "/bis/inside"),
             Mount(self._sockets, "/bis/socket", writable=True),
             Mount(report, _REPORT, writable=True),

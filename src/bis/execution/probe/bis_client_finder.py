@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _LIGHT = os.path.join(_HERE, "bis_light.py")
-CLIENT = os.path.join(os.path.dirname(os.path.dirname(_HERE)), "client")
+_CLIENTS = (
+    os.path.join(os.path.dirname(os.path.dirname(_HERE)), "client"),
+    os.path.join(os.path.dirname(_HERE), "client"),  # in a container
+)
 
 
 def install() -> None:
@@ -37,10 +40,12 @@ class _Finder:
             return _package(name, _LIGHT, [])
         if not name.startswith("bis.client") or getattr(sys.modules.get("bis"), "__file__", None) != _LIGHT:
             return None
-        if name == "bis.client":
-            return _package(name, os.path.join(CLIENT, "__init__.py"), [])
-        file = os.path.join(CLIENT, name.rpartition(".")[2] + ".py")
-        return _package(name, file, None) if os.path.isfile(file) else None
+        module = "__init__" if name == "bis.client" else name.rpartition(".")[2]
+        for folder in _CLIENTS:
+            file = os.path.join(folder, module + ".py")
+            if os.path.isfile(file):
+                return _package(name, file, [] if name == "bis.client" else None)
+        return None
 
 
 def _package(name: str, file: str, directories: list[str] | None) -> ModuleSpec | None:
