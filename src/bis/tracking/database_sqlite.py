@@ -157,10 +157,24 @@ def _connect(file: Path, durability: str) -> sqlite3.Connection:
     try:
         connection.execute(f"PRAGMA synchronous={durability}")
         connection.execute("PRAGMA foreign_keys=ON")
+        connection.create_function("bis_number", 1, _number, deterministic=True)
+        connection.create_function("bis_ilike", 2, _ilike, deterministic=True)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _number(text: str | None) -> float | None:
+    from bis.tracking.dialect import number  # for searches only
+
+    return number(text)
+
+
+def _ilike(text: str | None, pattern: str) -> bool | None:
+    from bis.tracking.dialect import ilike
+
+    return ilike(text, pattern)
 
 
 def _quoted(file: Path) -> str:

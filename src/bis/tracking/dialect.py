@@ -1,77 +1,113 @@
-"""In what the SQL of the databases differs, for searches: patterns, and texts as numbers."""
+"""What two databases say differently in a search; and the functions that SQLite lacks."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+PREFIX = 64
+"""Characters of a value that stand in the indexes of parameters and tags: a value may be a whole document."""
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """The words of one database. Conditions have ``?`` for the one value that stands beside them.
+    """Patterns of SQL with ``{}`` for an expression.
 
-    ``like`` and ``ilike``: column and pattern -> condition and value; ``%`` and ``_`` in it stand for anything,
-    a backslash takes that from them. ``number``: column of texts -> its value as a number, NULL where it is none.
+    ``number`` is the number that a text reads as, or NULL, and never fails. ``unindexed`` keeps the planner from
+    choosing an index by this column, where the planner has to be led.
     """
 
     name: str
-    like: Callable[[str, str], tuple[str, str]]
-    ilike: Callable[[str, str], tuple[str, str]]
-    number: Callable[[str], str]
+    like: str
+    ilike: str
+    number: str
+    unindexed: str
+
+    def like_operand(self, pattern: str) -> str:
+        """A LIKE pattern, in the words of this database's comparison that knows case."""
+        return _glob(pattern) if self.name == "sqlite" else _like(pattern)
+
+    def ilike_operand(self, pattern: str) -> str:
+        """A LIKE pattern, in the words of this database's comparison that does not know case."""
+        return pattern if self.name == "sqlite" else _like(pattern)
 
 
-def _sqlite_like(column: str, pattern: str) -> tuple[str, str]:
-    return f"{column} GLOB ?", _glob(pattern)  # SQLite's LIKE does not know case
+SQLITE = Dialect(
+    "sqlite", like="{} GLOB ?", ilike="bis_ilike({}, ?)", number="bis_number({})", unindexed="+{}"
+)
+"""SQLite's LIKE does not know case, and its ILIKE would only know ASCII: GLOB, and a function of ours."""
+
+_DECIMAL = (  # without ? and braces, which mean something else in a query
+    r" *([+-]|)([0-9]+(\.[0-9]*|)|\.[0-9]+)([eE]([+-]|)([0-9]|[0-9][0-9]|[0-9][0-9][0-9])|) *"
+)
+
+POSTGRES = Dialect(
+    "postgresql",
+    like="{} LIKE ?",
+    ilike='{} COLLATE "default" ILIKE ?',
+    number=(
+        f"(CASE WHEN length({{0}}) <= 100 AND {{0}} ~ '^{_DECIMAL}$' THEN CASE WHEN"
+        " CAST({0} AS NUMERIC) = 0 OR abs(CAST({0} AS NUMERIC)) BETWEEN 1e-300 AND 1e300"
+        " THEN CAST({0} AS DOUBLE PRECISION) END END)"
+    ),
+    unindexed="{}",
+)
 
 
-def _sqlite_ilike(column: str, pattern: str) -> tuple[str, str]:
-    return f"{column} LIKE ? ESCAPE '\\'", _whole(pattern)
+def number(text: str | None) -> float | None:
+    """The decimal number that a text reads as; None for anything else, and beyond 1e300, as in PostgreSQL."""
+    if text is None or len(text) > 100 or not _decimal().fullmatch(text):
+        return None
+    found = float(text)
+    return found if found == 0 or 1e-300 <= abs(found) <= 1e300 else None
 
 
-def _sqlite_number(column: str) -> str:
-    """SQLite reads the beginning of a text as a number, so the rest is looked at first."""
-    return (
-        f"CASE WHEN {column} GLOB '*[0-9]*' AND {column} NOT GLOB '*[^0-9.eE+-]*'"
-        f" THEN CAST({column} AS REAL) END"
-    )
+def ilike(text: str | None, pattern: str) -> bool | None:
+    """Whether a text is like the pattern, in whatever case."""
+    return None if text is None else bool(_insensitive(pattern).fullmatch(text))
 
 
-def _postgres_like(column: str, pattern: str) -> tuple[str, str]:
-    return f"{column} LIKE ?", _whole(pattern)
+def letters(pattern: str) -> list[tuple[str, bool]]:
+    """The letters of a LIKE pattern, and whether each is a wildcard: a backslash takes that from the next one."""
+    found, escaped = list[tuple[str, bool]](), False
+    for letter in pattern:
+        if escaped:
+            found += [(letter, False)] if letter in "%_\\" else [("\\", False), (letter, letter in "%_")]
+            escaped = False
+        elif letter == "\\":
+            escaped = True
+        else:
+            found.append((letter, letter in "%_"))
+    return [*found, ("\\", False)] if escaped else found
 
 
-def _postgres_ilike(column: str, pattern: str) -> tuple[str, str]:
-    return f'{column} COLLATE "default" ILIKE ?', _whole(pattern)
-
-
-def _postgres_number(column: str) -> str:
-    number = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?\s*$"
-    return f"CASE WHEN {column} ~ '{number}' THEN CAST({column} AS DOUBLE PRECISION) END"
+def literal_prefix(pattern: str) -> str:
+    """What every text begins with that is like the pattern."""
+    prefix = ""
+    for letter, is_wildcard in letters(pattern):
+        if is_wildcard:
+            break
+        prefix += letter
+    return prefix
 
 
 def _glob(pattern: str) -> str:
-    """A LIKE pattern in the words of GLOB, which knows case."""
-    words = {"%": "*", "_": "?", "*": "[*]", "?": "[?]", "[": "[[]"}
-    plain = {"*": "[*]", "?": "[?]", "[": "[[]"}
-    letters = iter(pattern)
-    found = []
-    for letter in letters:
-        if letter == "\\":
-            escaped = next(letters, "\\")
-            found.append(plain.get(escaped, escaped))
-        else:
-            found.append(words.get(letter, letter))
-    return "".join(found)
+    wild, literal = {"%": "*", "_": "?"}, {"*": "[*]", "?": "[?]", "[": "[[]"}
+    return "".join((wild if is_wildcard else literal).get(c, c) for c, is_wildcard in letters(pattern))
 
 
-def _whole(pattern: str) -> str:
-    """The pattern, in which a backslash at the end stands for itself."""
-    backslashes = len(pattern) - len(pattern.rstrip("\\"))
-    return pattern + "\\" if backslashes % 2 else pattern
+def _like(pattern: str) -> str:
+    return "".join(c if is_wildcard or c not in "%_\\" else f"\\{c}" for c, is_wildcard in letters(pattern))
 
 
-SQLITE = Dialect("sqlite", _sqlite_like, _sqlite_ilike, _sqlite_number)
-POSTGRES = Dialect("postgresql", _postgres_like, _postgres_ilike, _postgres_number)
+@lru_cache
+def _insensitive(pattern: str) -> re.Pattern[str]:
+    wild = {"%": ".*", "_": "."}
+    words = [wild[c] if is_wildcard else re.escape(c) for c, is_wildcard in letters(pattern)]
+    return re.compile("".join(words), re.IGNORECASE | re.DOTALL)
+
+
+@lru_cache
+def _decimal() -> re.Pattern[str]:
+    return re.compile(_DECIMAL)

@@ -6,15 +6,21 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from bis.tracking.database import LOCKED
 from bis.tracking.model import Experiment, Page, Tag, View
 from bis.tracking.refusals import absent, invalid, taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Any
 
     from bis.tracking.database import Database, Statements
 
-_COLUMNS = "experiment_id, name, artifact_location, lifecycle_stage, creation_time, last_update_time"
+_COLUMNS = (
+    "e.experiment_id, e.name, e.artifact_location, e.lifecycle_stage, e.creation_time, e.last_update_time"
+)
+_CHUNK = 500
+"""Experiments whose tags are read by one query."""
 
 
 def now_ms() -> int:
@@ -56,14 +62,14 @@ class SqlExperiments:
 
     def experiment(self, experiment_id: str) -> Experiment:
         """The experiment with that id, deleted or not."""
-        found = self._experiments("WHERE experiment_id = ?", (experiment_number(experiment_id),))
+        found = self._experiments("WHERE e.experiment_id = ?", (experiment_number(experiment_id),))
         if not found:
             raise absent(f"No Experiment with id={experiment_id} exists")
         return found[0]
 
     def experiment_named(self, name: str) -> Experiment | None:
         """The experiment with that name, deleted or not; None when there is none."""
-        found = self._experiments("WHERE name = ?", (name,))
+        found = self._experiments("WHERE e.name = ?", (name,))
         return found[0] if found else None
 
     def search_experiments(
@@ -76,16 +82,22 @@ class SqlExperiments:
         view: View = View.ACTIVE_ONLY,
     ) -> Page[Experiment]:
         """Experiments that fulfil the filter, the newest first unless said otherwise."""
-        from bis.tracking.search import compiled, page_offset, paged
+        from bis.tracking.search import search
+        from bis.tracking.search_sql import Sql
+        from bis.tracking.search_subjects import EXPERIMENTS
 
-        query = compiled("experiments", filter, order_by)
-        offset = page_offset(page_token)
-        where = [query.where, _STAGES[view]]
-        found = self._experiments(
-            f"WHERE {' AND '.join(part for part in where if part)} ORDER BY {query.order} LIMIT ? OFFSET ?",
-            (*query.parameters, max_results + 1, offset),
-        )
-        return paged(found, max_results, offset)
+        with self._db.reading():
+            found = search(
+                self._db,
+                EXPERIMENTS,
+                _COLUMNS,
+                scope=Sql(_STAGES[view]),
+                filter=filter,
+                order_by=order_by,
+                max_results=max_results,
+                page_token=page_token,
+            )
+            return Page(tuple(self._experiments_of(found.items)), found.next_token)
 
     def rename_experiment(self, experiment_id: str, name: str) -> None:
         """Give the experiment another name."""
@@ -144,15 +156,23 @@ class SqlExperiments:
 
     def _experiments(self, tail: str, parameters: Sequence[object]) -> list[Experiment]:
         with self._db.reading():
-            rows = self._db.rows(f"SELECT {_COLUMNS} FROM experiments {tail}", parameters)
-            tags: dict[int, dict[str, str]] = {row[0]: {} for row in rows}
-            marks = ",".join("?" * len(tags))
+            return self._experiments_of(
+                self._db.rows(f"SELECT {_COLUMNS} FROM experiments e {tail}", parameters)
+            )
+
+    def _experiments_of(self, rows: Sequence[Sequence[Any]]) -> list[Experiment]:
+        """The experiments of these rows, of which more columns may follow."""
+        tags: dict[int, dict[str, str]] = {row[0]: {} for row in rows}
+        numbers = list(tags)
+        for start in range(0, len(numbers), _CHUNK):
+            part = numbers[start : start + _CHUNK]
             for number, key, value in self._db.rows(
-                f"SELECT experiment_id, key, value FROM experiment_tags WHERE experiment_id IN ({marks})",
-                list(tags),
+                "SELECT experiment_id, key, value FROM experiment_tags WHERE experiment_id IN"
+                f" ({','.join('?' * len(part))})",
+                part,
             ):
                 tags[number][key] = value
-        return [Experiment(*[str(row[0]), *row[1:], tags[row[0]]]) for row in rows]
+        return [Experiment(*[str(row[0]), *row[1:6], tags[row[0]]]) for row in rows]
 
 
 _SET_TAG = (
@@ -161,15 +181,20 @@ _SET_TAG = (
 )
 
 _STAGES = {
-    View.ACTIVE_ONLY: "lifecycle_stage = 'active'",
-    View.DELETED_ONLY: "lifecycle_stage = 'deleted'",
-    View.ALL: "lifecycle_stage IN ('active', 'deleted')",
+    View.ACTIVE_ONLY: "e.lifecycle_stage = 'active'",
+    View.DELETED_ONLY: "e.lifecycle_stage = 'deleted'",
+    View.ALL: "e.lifecycle_stage IN ('active', 'deleted')",
 }
+
+
+def is_experiment_id(text: str) -> bool:
+    """Whether an experiment can have that id."""
+    return text.isascii() and text.isdigit() and len(text) < 19
 
 
 def experiment_number(experiment_id: str) -> int:
     """The id as the database has it; an id that no experiment can have is refused as absent."""
-    if not (experiment_id.isascii() and experiment_id.isdigit() and len(experiment_id) < 19):
+    if not is_experiment_id(experiment_id):
         raise absent(f"No Experiment with id={experiment_id[:100]} exists")
     return int(experiment_id)
 
@@ -177,7 +202,7 @@ def experiment_number(experiment_id: str) -> int:
 def _active(connection: Statements, experiment_id: str) -> int:
     number = experiment_number(experiment_id)
     row = connection.execute(
-        "SELECT lifecycle_stage FROM experiments WHERE experiment_id = ?", (number,)
+        f"SELECT lifecycle_stage FROM experiments WHERE experiment_id = ? {LOCKED}", (number,)
     ).fetchone()
     if row is None:
         raise absent(f"No Experiment with id={experiment_id} exists")

@@ -7,21 +7,26 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bis.tracking.experiments import experiment_number, now_ms
+from bis.tracking.database import SHARED
+from bis.tracking.experiments import experiment_number, is_experiment_id, now_ms
+from bis.tracking.model import Page
 from bis.tracking.refusals import absent, invalid
 from bis.tracking.runs import metric_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Any
 
     from bis.tracking.database import Database, Statements
-    from bis.tracking.model import Page, Param, Tag
+    from bis.tracking.model import Param, Tag
     from bis.tracking.registry_model import LoggedModel, ModelMetric
 
 _COLUMNS = (
     "m.model_id, m.experiment_id, m.name, m.model_type, m.source_run_id, m.status, m.artifact_uri,"
     " m.creation_timestamp_ms, m.last_updated_timestamp_ms"
 )
+_CHUNK = 500
+"""Models whose data are read by one query."""
 STATUSES = ("LOGGED_MODEL_PENDING", "LOGGED_MODEL_READY", "LOGGED_MODEL_UPLOAD_FAILED")
 
 
@@ -108,62 +113,77 @@ class SqlLoggedModels:
         page_token: str | None = None,
     ) -> Page[LoggedModel]:
         """Models of these experiments that fulfil the filter, the newest first unless said otherwise."""
-        from bis.tracking.search import compiled, page_offset, paged
+        from bis.tracking.search import search
+        from bis.tracking.search_sql import Sql
+        from bis.tracking.search_subjects import LOGGED_MODELS
 
-        query, offset = compiled("logged_models", filter, order_by), page_offset(page_token)
-        numbers = [
-            int(text) for text in experiment_ids if text.isascii() and text.isdigit() and len(text) < 19
-        ]
-        where = [
-            query.where,
-            "m.lifecycle_stage = 'active'",
-            f"m.experiment_id IN ({','.join('?' * len(numbers))})",
-        ]
-        found = self._models(
-            f"{query.joins} WHERE {' AND '.join(part for part in where if part)} ORDER BY {query.order}"
-            " LIMIT ? OFFSET ?",
-            (*query.join_parameters, *query.parameters, *numbers, max_results + 1, offset),
-        )
-        return paged(found, max_results, offset)
+        numbers = tuple(int(text) for text in experiment_ids if is_experiment_id(text))
+        if not numbers:
+            return Page(())
+        marks = ",".join("?" * len(numbers))
+        with self._db.reading():
+            found = search(
+                self._db,
+                LOGGED_MODELS,
+                _COLUMNS,
+                scope=Sql(f"m.lifecycle_stage = 'active' AND m.experiment_id IN ({marks})", numbers),
+                filter=filter,
+                order_by=order_by,
+                max_results=max_results,
+                page_token=page_token,
+            )
+            return Page(tuple(self._models_of(found.items)), found.next_token)
 
     def _models(self, tail: str, parameters: Sequence[object]) -> list[LoggedModel]:
-        from bis.tracking.registry_model import LoggedModel  # `bis run` itself has no models
-
         with self._db.reading():
             rows = self._db.rows(f"SELECT {_COLUMNS} FROM logged_models m {tail}", parameters)
-            return [
-                replace(
-                    LoggedModel(row[0], str(row[1]), *row[2:]),
-                    tags=dict(self._db.rows(_TAGS, row[:1])),
-                    params=dict(self._db.rows(_PARAMS, row[:1])),
-                    metrics=self._metrics(row[0]),
-                )
-                for row in rows
-            ]
+            return self._models_of(rows)
 
-    def _metrics(self, model_id: str) -> tuple[ModelMetric, ...]:
-        """The latest point of each metric, for each run and dataset it was measured on."""
+    def _models_of(self, rows: Sequence[Sequence[Any]]) -> list[LoggedModel]:
+        """The models of these rows, of which more columns may follow."""
+        from bis.tracking.registry_model import LoggedModel  # `bis run` itself has no models
+
+        found: list[LoggedModel] = []
+        for start in range(0, len(rows), _CHUNK):
+            part = rows[start : start + _CHUNK]
+            ids = [row[0] for row in part]
+            tags, params = self._pairs_of(_TAGS, ids), self._pairs_of(_PARAMS, ids)
+            metrics = self._metrics_of(ids)
+            found += [
+                LoggedModel(*[row[0], str(row[1]), *row[2:9], tags[row[0]], params[row[0]], metrics[row[0]]])
+                for row in part
+            ]
+        return found
+
+    def _pairs_of(self, select: str, ids: list[str]) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = {model_id: {} for model_id in ids}
+        for model_id, key, value in self._db.rows(f"{select} ({','.join('?' * len(ids))})", ids):
+            found[model_id][key] = value
+        return found
+
+    def _metrics_of(self, ids: list[str]) -> dict[str, tuple[ModelMetric, ...]]:
+        """The latest point of each metric of each model, for each run and dataset it was measured on."""
         from bis.tracking.registry_model import ModelMetric
 
-        rows = self._db.rows(
-            "SELECT x.key, value, is_nan, timestamp, step, dataset_name, dataset_digest, r.run_id"
-            " FROM logged_model_metrics x JOIN runs r ON r.run_no = x.run_no WHERE model_id = ?"
-            " ORDER BY step, timestamp, value",
-            (model_id,),
-        )
-        latest = {}
-        for *point, name, digest, run_id in rows:
+        latest: dict[str, dict[tuple[str, ...], ModelMetric]] = {model_id: {} for model_id in ids}
+        for model_id, *point, name, digest, run_id in self._db.rows(
+            f"{_METRICS} ({','.join('?' * len(ids))}) ORDER BY step, timestamp, value", ids
+        ):
             metric = replace(metric_of(*point), model_id=model_id, dataset_name=name, dataset_digest=digest)
-            latest[metric.key, name, digest, run_id] = ModelMetric(metric, run_id)
-        return tuple(latest.values())
+            latest[model_id][metric.key, name, digest, run_id] = ModelMetric(metric, run_id)
+        return {model_id: tuple(points.values()) for model_id, points in latest.items()}
 
 
 _ADD = (
     "INSERT INTO logged_models (model_id, experiment_id, name, model_type, source_run_id, status, artifact_uri,"
     " creation_timestamp_ms, last_updated_timestamp_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_TAGS = "SELECT key, value FROM logged_model_tags WHERE model_id = ?"
-_PARAMS = "SELECT key, value FROM logged_model_params WHERE model_id = ?"
+_TAGS = "SELECT model_id, key, value FROM logged_model_tags WHERE model_id IN"
+_PARAMS = "SELECT model_id, key, value FROM logged_model_params WHERE model_id IN"
+_METRICS = (
+    "SELECT model_id, x.key, value, is_nan, timestamp, step, dataset_name, dataset_digest, r.run_id"
+    " FROM logged_model_metrics x JOIN runs r ON r.run_no = x.run_no WHERE model_id IN"
+)
 _SET_TAG = (
     "INSERT INTO logged_model_tags (model_id, key, value) VALUES (?, ?, ?)"
     " ON CONFLICT (model_id, key) DO UPDATE SET value = excluded.value"
@@ -173,7 +193,8 @@ _SET_PARAM = "INSERT INTO logged_model_params (model_id, key, value) VALUES (?, 
 
 def _artifact_location(connection: Statements, number: int) -> str:
     row = connection.execute(
-        "SELECT artifact_location FROM experiments WHERE experiment_id = ? AND lifecycle_stage = 'active'",
+        "SELECT artifact_location FROM experiments WHERE experiment_id = ? AND lifecycle_stage = 'active'"
+        f" {SHARED}",
         (number,),
     ).fetchone()
     if row is None:

@@ -3,24 +3,30 @@
 # ruff: noqa: S608  values are parameters of the queries; only our own names are put into them
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bis.tracking.experiments import now_ms
+from bis.tracking.model import Page
 from bis.tracking.refusals import absent, invalid, taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Any
 
     from bis.tracking.database import Database, Statements
-    from bis.tracking.model import Page, Tag
+    from bis.tracking.model import Tag
     from bis.tracking.registry_model import ModelVersion, RegisteredModel
 
 STAGES = ("None", "Staging", "Production", "Archived")
+_MODEL = "m.name, m.description, m.creation_time, m.last_updated_time"
 _VERSION = (
     "m.name, m.version, m.source, m.run_id, m.run_link, m.model_id, m.stage, m.description, m.creation_time,"
     " m.last_updated_time"
 )
+
+
+_CHUNK = 300
+"""Models whose data are read by one query."""
 
 
 class SqlRegistry:
@@ -89,15 +95,20 @@ class SqlRegistry:
         page_token: str | None = None,
     ) -> Page[RegisteredModel]:
         """Registered models that fulfil the filter, by name unless said otherwise."""
-        from bis.tracking.search import compiled, page_offset, paged
+        from bis.tracking.search import search
+        from bis.tracking.search_subjects import REGISTERED_MODELS
 
-        query, offset = compiled("registered_models", filter, order_by), page_offset(page_token)
-        where = f"WHERE {query.where}" if query.where else ""
-        found = self._registered(
-            f"{query.joins} {where} ORDER BY {query.order} LIMIT ? OFFSET ?",
-            (*query.join_parameters, *query.parameters, max_results + 1, offset),
-        )
-        return paged(found, max_results, offset)
+        with self._db.reading():
+            found = search(
+                self._db,
+                REGISTERED_MODELS,
+                _MODEL,
+                filter=filter,
+                order_by=order_by,
+                max_results=max_results,
+                page_token=page_token,
+            )
+            return Page(tuple(self._registered_of(found.items)), found.next_token)
 
     def set_registered_model_tag(self, name: str, key: str, value: str) -> None:
         """Set a tag of the registered model."""
@@ -235,15 +246,20 @@ class SqlRegistry:
         page_token: str | None = None,
     ) -> Page[ModelVersion]:
         """Versions that fulfil the filter, the last changed first unless said otherwise."""
-        from bis.tracking.search import compiled, page_offset, paged
+        from bis.tracking.search import search
+        from bis.tracking.search_subjects import MODEL_VERSIONS
 
-        query, offset = compiled("model_versions", filter, order_by), page_offset(page_token)
-        where = f"WHERE {query.where}" if query.where else ""
-        found = self._versions(
-            f"{query.joins} {where} ORDER BY {query.order} LIMIT ? OFFSET ?",
-            (*query.join_parameters, *query.parameters, max_results + 1, offset),
-        )
-        return paged(found, max_results, offset)
+        with self._db.reading():
+            found = search(
+                self._db,
+                MODEL_VERSIONS,
+                _VERSION,
+                filter=filter,
+                order_by=order_by,
+                max_results=max_results,
+                page_token=page_token,
+            )
+            return Page(tuple(self._versions_of(found.items)), found.next_token)
 
     def latest_versions(self, name: str, stages: Sequence[str] = ()) -> tuple[ModelVersion, ...]:
         """The newest version of each of these stages (of every stage when none is given)."""
@@ -254,39 +270,73 @@ class SqlRegistry:
         return tuple(newest[stage] for stage in wanted if stage in newest)
 
     def _registered(self, tail: str, parameters: Sequence[object]) -> list[RegisteredModel]:
+        with self._db.reading():
+            return self._registered_of(
+                self._db.rows(f"SELECT {_MODEL} FROM registered_models m {tail}", parameters)
+            )
+
+    def _registered_of(self, rows: Sequence[Sequence[Any]]) -> list[RegisteredModel]:
+        """The registered models of these rows, of which more columns may follow."""
         from bis.tracking.registry_model import RegisteredModel  # `bis run` itself has no models
 
-        columns = "m.name, m.description, m.creation_time, m.last_updated_time"
-        with self._db.reading():
-            rows = self._db.rows(f"SELECT {columns} FROM registered_models m {tail}", parameters)
-            return [
-                replace(
-                    RegisteredModel(*row),
-                    tags=dict(self._db.rows(_MODEL_TAGS, row[:1])),
-                    aliases=dict(self._db.rows(_ALIASES, row[:1])),
-                    latest_versions=self.latest_versions(row[0]),
-                )
-                for row in rows
+        found: list[RegisteredModel] = []
+        for start in range(0, len(rows), _CHUNK):
+            part = rows[start : start + _CHUNK]
+            names = [row[0] for row in part]
+            tags: dict[str, dict[str, str]] = {name: {} for name in names}
+            aliases: dict[str, dict[str, int]] = {name: {} for name in names}
+            newest: dict[str, dict[str, ModelVersion]] = {name: {} for name in names}
+            for name, key, value in self._of_names(_MODEL_TAGS, names):
+                tags[name][key] = value
+            for name, alias, version in self._of_names(_ALIASES, names):
+                aliases[name][alias] = version
+            for version in self._versions_of(self._of_names(_NEWEST, names)):
+                newest[version.name][version.stage] = version
+            found += [
+                RegisteredModel(*[*row[:4], tags[row[0]], aliases[row[0]], _by_stage(newest[row[0]])])
+                for row in part
             ]
+        return found
+
+    def _of_names(self, select: str, names: list[str]) -> list[Any]:
+        return self._db.rows(select.replace("$NAMES", ",".join("?" * len(names))), names)
 
     def _versions(self, tail: str, parameters: Sequence[object]) -> list[ModelVersion]:
+        with self._db.reading():
+            return self._versions_of(
+                self._db.rows(f"SELECT {_VERSION} FROM model_versions m {tail}", parameters)
+            )
+
+    def _versions_of(self, rows: Sequence[Sequence[Any]]) -> list[ModelVersion]:
+        """The versions of these rows, of which more columns may follow."""
         from bis.tracking.registry_model import ModelVersion
 
-        with self._db.reading():
-            return [
-                replace(
-                    ModelVersion(*row),
-                    tags=dict(self._db.rows(_VERSION_TAGS, row[:2])),
-                    aliases=tuple(alias for (alias,) in self._db.rows(_VERSION_ALIASES, row[:2])),
-                )
-                for row in self._db.rows(f"SELECT {_VERSION} FROM model_versions m {tail}", parameters)
+        found: list[ModelVersion] = []
+        for start in range(0, len(rows), _CHUNK):
+            part = rows[start : start + _CHUNK]
+            tags: dict[tuple[str, int], dict[str, str]] = {(row[0], row[1]): {} for row in part}
+            aliases: dict[tuple[str, int], list[str]] = {(row[0], row[1]): [] for row in part}
+            pairs = [value for pair in tags for value in pair]
+            marks = ",".join(["(?, ?)"] * len(tags))
+            for name, version, key, value in self._db.rows(f"{_VERSION_TAGS} (VALUES {marks})", pairs):
+                tags[name, version][key] = value
+            for name, version, alias in self._db.rows(f"{_VERSION_ALIASES} (VALUES {marks})", pairs):
+                aliases[name, version].append(alias)
+            found += [
+                ModelVersion(*[*row[:10], tags[row[0], row[1]], tuple(aliases[row[0], row[1]])])
+                for row in part
             ]
+        return found
 
 
-_MODEL_TAGS = "SELECT key, value FROM registered_model_tags WHERE name = ?"
-_ALIASES = "SELECT alias, version FROM registered_model_aliases WHERE name = ?"
-_VERSION_TAGS = "SELECT key, value FROM model_version_tags WHERE name = ? AND version = ?"
-_VERSION_ALIASES = "SELECT alias FROM registered_model_aliases WHERE name = ? AND version = ?"
+_MODEL_TAGS = "SELECT name, key, value FROM registered_model_tags WHERE name IN ($NAMES)"
+_ALIASES = "SELECT name, alias, version FROM registered_model_aliases WHERE name IN ($NAMES)"
+_NEWEST = (
+    f"SELECT {_VERSION} FROM model_versions m JOIN (SELECT name, stage, MAX(version) AS version FROM model_versions"
+    " WHERE name IN ($NAMES) GROUP BY name, stage) n ON n.name = m.name AND n.version = m.version"
+)
+_VERSION_TAGS = "SELECT name, version, key, value FROM model_version_tags WHERE (name, version) IN"
+_VERSION_ALIASES = "SELECT name, version, alias FROM registered_model_aliases WHERE (name, version) IN"
 _SET_MODEL_TAG = (
     "INSERT INTO registered_model_tags (name, key, value) VALUES (?, ?, ?)"
     " ON CONFLICT (name, key) DO UPDATE SET value = excluded.value"
@@ -295,6 +345,10 @@ _SET_VERSION_TAG = (
     "INSERT INTO model_version_tags (name, version, key, value) VALUES (?, ?, ?, ?)"
     " ON CONFLICT (name, version, key) DO UPDATE SET value = excluded.value"
 )
+
+
+def _by_stage(newest: dict[str, ModelVersion]) -> tuple[ModelVersion, ...]:
+    return tuple(newest[stage] for stage in STAGES if stage in newest)
 
 
 def canonical_stage(stage: str) -> str:

@@ -45,26 +45,25 @@ class SqlRunData:
         """
         for metric in metrics:
             check_metric(metric)
-        new_keys: dict[str, int] = {}
         with self._db.writing() as connection:
             number = active_run(connection, run_id)
             if metrics:
-                self._log_metrics(connection, number, metrics, new_keys)
+                self._log_metrics(connection, number, metrics)
             for param in params:
                 _log_param(connection, number, run_id, param, origin)
             for tag in tags:
                 _set_tag(connection, number, tag)
-        self._key_ids.update(new_keys)  # only what was committed
 
-    def _log_metrics(
-        self, connection: Statements, number: int, metrics: Sequence[Metric], new_keys: dict[str, int]
-    ) -> None:
-        points = [(number, self._key_id(connection, m.key, new_keys), *_stored(m)) for m in metrics]
-        connection.executemany(_ADD_POINT, points)
+    def _log_metrics(self, connection: Statements, number: int, metrics: Sequence[Metric]) -> None:
+        ids = self._ids_of(connection, {metric.key for metric in metrics})
+        points = [(number, ids[m.key], *_stored(m)) for m in metrics]
         last: dict[int, tuple[float, ...]] = {}
         for point in points:
-            last[point[1]] = max(last.get(point[1], point), point)
-        connection.executemany(_SET_LATEST, last.values())
+            known = last.get(point[1])
+            if known is None or point > known:
+                last[point[1]] = point
+        connection.executemany(_ADD_POINT, points)
+        connection.executemany(_SET_LATEST, [last[key_id] for key_id in sorted(last)])
         of_models = [
             (m.model_id, number, m.key, *_stored(m), m.dataset_name, m.dataset_digest, m.model_id)
             for m in metrics
@@ -72,16 +71,15 @@ class SqlRunData:
         ]
         connection.executemany(_ADD_MODEL_POINT, of_models)
 
-    def _key_id(self, connection: Statements, key: str, new_keys: dict[str, int]) -> int:
-        known = self._key_ids.get(key) or new_keys.get(key)
-        if known is None:
-            connection.execute(
-                "INSERT INTO metric_keys (key) VALUES (?) ON CONFLICT (key) DO NOTHING", (key,)
-            )
-            known = new_keys[key] = connection.execute(
-                "SELECT key_id FROM metric_keys WHERE key = ?", (key,)
-            ).fetchone()[0]
-        return known
+    def _ids_of(self, connection: Statements, keys: set[str]) -> dict[str, int]:
+        """The numbers of these keys; those that are new are added, in one order for all writers."""
+        for key in sorted(keys - self._key_ids.keys()):
+            row = connection.execute(_KEY, (key,)).fetchone()
+            if row is None:
+                connection.execute(_ADD_KEY, (key,))
+                row = connection.execute(_KEY, (key,)).fetchone()
+            self._key_ids[key] = row[0]
+        return self._key_ids
 
     def set_tag(self, run_id: str, key: str, value: str) -> None:
         """Set a tag of the run."""
@@ -138,15 +136,20 @@ class SqlRunData:
         self, run_id: str, key: str, *, max_results: int | None = None, page_token: str | None = None
     ) -> Page[Metric]:
         """The points of one metric by step and time; all of them without ``max_results``."""
-        from bis.tracking.search import page_offset, paged
+        from bis.tracking import pages
 
-        offset = page_offset(page_token)
+        mark = pages.search_mark("history", run_id, key)
+        position = pages.read(page_token, mark, 4)
         row = self._db.row("SELECT run_no FROM runs WHERE run_id = ?", (run_id,))
         if row is None:
             raise unknown_run(run_id)
-        rows = self._db.rows(_HISTORY, (row[0], key, -1 if max_results is None else max_results + 1, offset))
-        page = paged(rows, len(rows) if max_results is None else max_results, offset)
-        return Page(tuple(metric_of(key, *columns) for columns in page.items), page.next_token)
+        behind, limit = ("" if position is None else _BEHIND), ("" if max_results is None else " LIMIT ?")
+        most = [] if max_results is None else [max_results + 1]
+        rows = self._db.rows(f"{_HISTORY} {behind}{_BY_STEP}{limit}", [row[0], key, *(position or ()), *most])
+        is_last = max_results is None or len(rows) <= max_results
+        shown = rows if is_last else rows[:max_results]
+        token = None if is_last else pages.written(mark, [rows[-2][place] for place in (3, 2, 0, 1)])
+        return Page(tuple(metric_of(key, *columns) for columns in shown), token)
 
     def metric_points(self, run_id: str, key: str) -> list[tuple[int, float]]:
         """Step and value of every point of one metric, as ``metric_history`` orders them, at a quarter of its cost."""
@@ -156,6 +159,8 @@ class SqlRunData:
         return [(step, math.nan if is_nan else value) for step, value, is_nan in rows]
 
 
+_KEY = "SELECT key_id FROM metric_keys WHERE key = ?"
+_ADD_KEY = "INSERT INTO metric_keys (key) VALUES (?) ON CONFLICT (key) DO NOTHING"
 _ADD_POINT = (
     "INSERT INTO points (run_no, key_id, step, timestamp, value, is_nan) VALUES (?, ?, ?, ?, ?, ?)"
     " ON CONFLICT DO NOTHING"
@@ -187,8 +192,9 @@ _POINTS = (
 _HISTORY = (
     "SELECT value, is_nan, timestamp, step FROM points"
     " WHERE run_no = ? AND key_id = (SELECT key_id FROM metric_keys WHERE key = ?)"
-    " ORDER BY step, timestamp, value, is_nan LIMIT ? OFFSET ?"
 )
+_BEHIND = "AND (step, timestamp, value, is_nan) > (?, ?, ?, ?)"
+_BY_STEP = " ORDER BY step, timestamp, value, is_nan"
 
 
 def _stored(metric: Metric) -> tuple[int, int, float, int]:

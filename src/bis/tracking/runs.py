@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from bis.errors import RunNotFoundError
+from bis.tracking.database import LOCKED, SHARED
 from bis.tracking.experiments import experiment_number, now_ms
 from bis.tracking.model import (
     Dataset,
@@ -71,7 +72,8 @@ class SqlRuns:
 
     def _artifact_location(self, connection: Statements, number: int) -> str:
         row = connection.execute(
-            "SELECT artifact_location, lifecycle_stage FROM experiments WHERE experiment_id = ?", (number,)
+            f"SELECT artifact_location, lifecycle_stage FROM experiments WHERE experiment_id = ? {SHARED}",
+            (number,),
         ).fetchone()
         if row is None:
             raise absent(f"No Experiment with id={number} exists")
@@ -203,25 +205,31 @@ class SqlRuns:
         """Runs of these experiments (None: of all) that fulfil the filter, the newest first unless said
         otherwise.
         """
-        from bis.tracking.search import compiled, page_offset, paged
+        from bis.tracking.search_runs import search_runs
 
-        query, offset = compiled("runs", filter, order_by), page_offset(page_token)
-        where, parameters = [query.where, _STAGES[view]], [*query.parameters]
-        if experiment_ids is not None:
-            numbers = [
-                int(text) for text in experiment_ids if text.isascii() and text.isdigit() and len(text) < 19
-            ]
-            where.append(f"r.experiment_id IN ({','.join('?' * len(numbers))})")
-            parameters += numbers
         with self._db.reading():
-            rows = self._db.rows(
-                f"SELECT {_COLUMNS} FROM runs r {query.joins} WHERE"
-                f" {' AND '.join(part for part in where if part)}"
-                f" ORDER BY {query.order} LIMIT ? OFFSET ?",
-                (*query.join_parameters, *parameters, max_results + 1, offset),
+            page = search_runs(
+                self._db,
+                experiment_ids,
+                filter=filter,
+                order_by=order_by,
+                max_results=max_results,
+                page_token=page_token,
+                view=view,
             )
-            page = paged(rows, max_results, offset)
-            return Page(tuple(self._with_data(page.items)), page.next_token)
+            return Page(tuple(self._numbered(page.items)), page.next_token)
+
+    def _numbered(self, numbers: Sequence[int]) -> list[Run]:
+        """The runs with these numbers, in that order."""
+        found: list[Run] = []
+        for start in range(0, len(numbers), _CHUNK):
+            part = numbers[start : start + _CHUNK]
+            rows = self._db.rows(
+                f"SELECT {_COLUMNS} FROM runs r WHERE r.run_no IN ({','.join('?' * len(part))})", part
+            )
+            by_number = {row[0]: row for row in rows}
+            found += self._with_data([by_number[number] for number in part])
+        return found
 
     def _info(self, run_id: str) -> RunInfo:
         found = self._infos("WHERE r.run_id = ?", (run_id,))
@@ -296,11 +304,6 @@ _INPUTS = (
     "SELECT run_no, dataset_id, name, digest, source_type, source, schema, profile"
     " FROM inputs JOIN datasets USING (dataset_id)"
 )
-_STAGES = {
-    View.ACTIVE_ONLY: "r.lifecycle_stage = 'active'",
-    View.DELETED_ONLY: "r.lifecycle_stage = 'deleted'",
-    View.ALL: "r.lifecycle_stage IN ('active', 'deleted')",
-}
 
 
 def unknown_run(run_id: str) -> RunNotFoundError:
@@ -311,7 +314,7 @@ def unknown_run(run_id: str) -> RunNotFoundError:
 def active_run(connection: Statements, run_id: str) -> int:
     """The number of a run that can be written; a deleted one is refused."""
     row = connection.execute(
-        "SELECT run_no, lifecycle_stage FROM runs WHERE run_id = ?", (run_id,)
+        f"SELECT run_no, lifecycle_stage FROM runs WHERE run_id = ? {LOCKED}", (run_id,)
     ).fetchone()
     if row is None:
         raise unknown_run(run_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bis.tracking.experiments import is_experiment_id
 from bis.tracking.runs import metric_of, unknown_run
 from bis.tracking.tags import DATASET_CONTEXT
 
@@ -53,9 +54,7 @@ class SqlSummaries:
         self, experiment_ids: Sequence[str], most: int
     ) -> list[tuple[str, str, str, str | None]]:
         """Experiment, name, digest and context of the datasets that active runs of these experiments read."""
-        numbers = [
-            int(text) for text in experiment_ids if text.isascii() and text.isdigit() and len(text) < 19
-        ]
+        numbers = [int(text) for text in experiment_ids if is_experiment_id(text)]
         rows = self._db.rows(
             "SELECT DISTINCT r.experiment_id, d.name, d.digest, t.value FROM runs r"
             " JOIN inputs i ON i.run_no = r.run_no JOIN datasets d ON d.dataset_id = i.dataset_id"
