@@ -51,7 +51,7 @@ def check(args: argparse.Namespace) -> int:
     with source:
         spec = detect_environment(project, args.env_manager)
         warnings = [str(warning) for warning in project.warnings]
-        checked = [_try_command(entry) for entry in project.entry_points.values()]
+        checked = [_try_command(project, entry) for entry in project.entry_points.values()]
         if args.json:
             print_json(_check_document(source, project, spec, checked, warnings))
         else:
@@ -98,9 +98,12 @@ def _load(args: argparse.Namespace) -> tuple[Source, Project]:
         raise
 
 
-def _try_command(entry: EntryPoint) -> tuple[EntryPoint, str | None, str | None]:
+def _try_command(project: Project, entry: EntryPoint) -> tuple[EntryPoint, str | None, str | None]:
     """The command with each parameter at its default, ``<name>`` where there is none; or what is wrong."""
+    from bis.projects.steps import needed
+
     try:
+        needed(project, entry.name)
         return entry, entry.preview().strip(), None
     except BisError as error:
         return entry, None, str(error)
@@ -158,6 +161,8 @@ def _describe_document(source: Source, project: Project) -> dict[str, Any]:
             entry.name: {
                 "description": entry.description,
                 "command": entry.command,
+                "after": list(entry.after),
+                "reuse": entry.reuse,
                 "parameters": {
                     parameter.name: _parameter_document(parameter) for parameter in entry.parameters
                 },
@@ -183,6 +188,8 @@ def _description(project: Project, style: Any) -> str:
     lines = [style.strong(project.name or project.directory.name)]
     for entry in project.entry_points.values():
         lines += ["", style.strong(entry.name) + (f"  {entry.description}" if entry.description else "")]
+        if entry.after:
+            lines.append(f"  after {', '.join(entry.after)}")
         lines += [f"  {style.faint(line)}" for line in (entry.command or "").strip().splitlines()]
         rows = [_parameter_row(parameter) for parameter in entry.parameters]
         widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]

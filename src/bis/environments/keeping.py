@@ -89,12 +89,15 @@ def realize_once(
     def waiting() -> None:
         notify("Waiting for another bis that builds this environment")
 
-    with home_errors("build the environment"), exclusive(lock_path(prefix), waiting) as held:
+    gate = home.ensure(home.locks) / f"{prefix.name}.building"
+    with home_errors("build the environment"), exclusive(gate, waiting):
+        # the lock of the environment is held by the runs in it: who waits for a build may not wait for those
         state = _state(prefix, lock, complete)
         if state is not None:
             _touch(prefix)
             return prefix, state, None
-        build(prefix, held)
+        with exclusive(lock_path(prefix)) as held:
+            build(prefix, held)
     return prefix, read_document(prefix / STATE_FILE) or {}, time.monotonic() - begun
 
 

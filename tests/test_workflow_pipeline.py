@@ -1,0 +1,333 @@
+"""Entry points that come after others: run in order, side by side where they can, and again only where it is needed."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bis_command import Bis, await_file, finish, write_project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LOG = """
+import json, os, sys, urllib.request
+
+def ask(method, path, data):
+    url = os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/" + path
+    headers = {"Authorization": "Bearer " + os.environ["MLFLOW_TRACKING_TOKEN"], "Content-Type": "application/json"}
+    urllib.request.urlopen(urllib.request.Request(url, data, headers, method=method))
+
+def metric(key, value):
+    body = {"run_id": os.environ["MLFLOW_RUN_ID"], "key": key, "value": value, "timestamp": 1, "step": 0}
+    ask("POST", "mlflow/runs/log-metric", json.dumps(body).encode())
+
+def artifact(name, text):
+    place = "{MLFLOW_EXPERIMENT_ID}/{MLFLOW_RUN_ID}/artifacts/".format(**os.environ)
+    ask("PUT", "mlflow-artifacts/artifacts/" + place + name, text.encode())
+"""
+_MLPROJECT = """\
+name: chain
+entry_points:
+  prepare:
+    parameters: {rows: {type: int, default: 10}, seed: {type: int, default: 1}}
+    command: "python prepare.py {rows}"
+  left:
+    after: prepare
+    command: "python side.py {steps.prepare.artifact_uri} 1"
+  right:
+    after: [prepare]
+    parameters: {factor: {type: int, default: 2}, seed: {type: int, default: 1}}
+    command: "python side.py {steps.prepare.artifact_uri} {factor}"
+  last:
+    after: [left, right]
+    parameters:
+      data: {type: path, default: "{steps.left.artifact_uri}/n.txt"}
+      run: {type: string, default: "{steps.right.run_id}"}
+    command: "python last.py {data} {steps.right.params.factor} {steps.right.metrics.n} {run}"
+"""
+_FILES = {
+    "log.py": _LOG,
+    "prepare.py": "import sys, log\nlog.artifact('data.txt', 'x\\n' * int(sys.argv[1]))\nprint('prepared')\n",
+    "side.py": (
+        "import sys, log\nn = len(open(sys.argv[1] + '/data.txt').readlines()) * int(sys.argv[2])\n"
+        "log.metric('n', n)\nlog.artifact('n.txt', str(n))\n"
+    ),
+    "last.py": (
+        "import sys, log\nprint(open(sys.argv[1]).read(), *sys.argv[2:4], len(sys.argv[4]))\n"
+        "log.metric('m', 1)\n"
+    ),
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return write_project(tmp_path / "project", _MLPROJECT, _FILES)
+
+
+def _states(document: dict[str, Any]) -> dict[str, str]:
+    return {name: step["state"] for name, step in document["steps"].items()}
+
+
+def _run(bis: Bis, project: Path, *words: str, target: str = "last") -> dict[str, str]:
+    return _states(bis.run_json(project, "-e", target, *words))
+
+
+def test_what_is_needed_is_run_in_order_inside_one_run(bis: Bis, project: Path) -> None:
+    result = bis("run", project, "-e", "last")
+    assert result.status == 0, result.err
+    assert "[last] 10 2 20.0 32" in result.out.splitlines()
+    assert "4 finished" in result.err
+    runs = bis("list", "--json").json
+    whole = next(run for run in runs if run["tags"].get("bis.pipeline") == "last")
+    steps = [run for run in runs if run is not whole]
+    assert {run["tags"]["mlflow.parentRunId"] for run in steps} == {whole["run_id"]}
+    assert sorted(run["tags"]["bis.step"] for run in steps) == ["last", "left", "prepare", "right"]
+    assert {run["status"] for run in runs} == {"FINISHED"}
+    assert "[prepare] prepared" in bis("logs", whole["run_id"]).out
+    shown = bis("show", whole["run_id"], "--json").json["children"]
+    assert sorted(child["label"] for child in shown) == ["last", "left", "prepare", "right"]
+
+
+def test_an_entry_point_that_comes_after_nothing_is_run_alone(bis: Bis, project: Path) -> None:
+    result = bis("run", project, "-e", "prepare")
+    assert result.out == "prepared\n"
+    assert len(bis("list", "--json").json) == 1
+
+
+def test_the_second_time_only_what_changed_is_run(bis: Bis, project: Path) -> None:
+    assert set(_run(bis, project).values()) == {"finished"}
+    assert set(_run(bis, project).values()) == {"reused"}
+    new = {"prepare": "reused", "left": "reused", "right": "finished", "last": "finished"}
+    assert _run(bis, project, "-P", "factor=3") == new
+    (project / "last.py").write_text(_FILES["last.py"] + "# new\n")
+    assert _run(bis, project, "-P", "factor=3") == dict.fromkeys(new, "reused") | {"last": "finished"}
+    assert set(_run(bis, project, "--no-reuse").values()) == {"finished"}
+
+
+def test_a_step_that_makes_the_same_again_starts_no_others(bis: Bis, project: Path) -> None:
+    _run(bis, project)
+    (project / "prepare.py").write_text(_FILES["prepare.py"] + "# another way to the same result\n")
+    assert _run(bis, project, target="left") == {"prepare": "finished", "left": "reused"}
+
+
+def test_parameters_are_for_one_step_or_for_all_that_declare_them(bis: Bis, project: Path) -> None:
+    _run(bis, project)
+    assert _run(bis, project, "-P", "seed=5", target="right") == {"prepare": "finished", "right": "finished"}
+    assert _run(bis, project, "-P", "right.seed=1", "-P", "prepare.seed=5", target="right") == {
+        "prepare": "reused",
+        "right": "reused",  # what prepare made is the same as before
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "line"),
+    [
+        ({"after: prepare": "after: prepair"}, "comes after 'prepair', which is not there", 7),
+        ({"after: prepare": "after: left"}, "comes after itself", 7),
+        ({"after: prepare": "after: last"}, "in a circle", 7),
+        ({"{steps.prepare.artifact_uri} 1": "{steps.right.artifact_uri}"}, "does not come after", 8),
+        ({"{steps.prepare.artifact_uri} 1": "{steps.prepare.artefact_uri}"}, "names nothing of a step", 8),
+        ({"after: prepare": "after: {a: b}"}, "must be a list of entry points", 7),
+    ],
+)
+def test_mistakes_are_found_before_anything_runs(
+    bis: Bis, project: Path, change: dict[str, str], words: str, line: int
+) -> None:
+    text = _MLPROJECT
+    for old, new in change.items():
+        text = text.replace(old, new, 1)
+    (project / "MLproject").write_text(text)
+    result = bis("run", project, "-e", "last")
+    assert result.status == 2, result.err
+    assert words in result.err
+    assert f"MLproject:{line}" in result.err
+    assert bis("list", "--json").json == []
+    checked = bis("check", project)
+    assert words in checked.out + checked.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("-P", "rows=many"), "rows"),
+        (("-P", "rovs=1"), "no step of this pipeline declares the parameter 'rovs'"),
+        (("-P", "prepare.rows=many"), "rows"),
+        (("--jobs", "0"), "--jobs"),
+    ],
+)
+def test_wrong_values_are_found_before_anything_runs(
+    bis: Bis, project: Path, words: tuple[str, ...], said: str
+) -> None:
+    result = bis("run", project, "-e", "last", *words)
+    assert result.status == 2, result.err
+    assert said in result.err
+    assert bis("list", "--json").json == []
+
+
+_PARALLEL = """\
+entry_points:
+  a: {command: "touch a.began; for i in $(seq 100); do [ -e b.began ] && exit 0; sleep 0.1; done; exit 1"}
+  b: {command: "touch b.began; for i in $(seq 100); do [ -e a.began ] && exit 0; sleep 0.1; done; exit 1"}
+  both: {after: [a, b], command: "true"}
+  bad: {command: "exit 3"}
+  after_bad: {after: bad, command: "true"}
+  end: {after: [both, after_bad], command: "true"}
+  slow: {command: "echo $$ > slow.pid; sleep 600 & wait"}
+  after_slow: {after: slow, command: "true"}
+  deaf: {command: "trap '' TERM; echo $$ > slow.pid; while :; do sleep 1; done"}
+  after_deaf: {after: deaf, command: "true"}
+"""
+
+
+def test_independent_steps_run_side_by_side(bis: Bis, tmp_path: Path) -> None:
+    project = write_project(tmp_path / "project", _PARALLEL)
+    assert bis("run", project, "-e", "both", "--jobs", "2").status == 0
+
+
+def test_a_failed_step_stops_what_needs_it_and_nothing_else(bis: Bis, tmp_path: Path) -> None:
+    project = write_project(tmp_path / "project", _PARALLEL)
+    result = bis("run", project, "-e", "end", "--json", "--jobs", "3")
+    assert result.status == 1
+    document = result.json
+    assert document["status"] == "FAILED"
+    assert _states(document) == {
+        "a": "finished",
+        "b": "finished",
+        "both": "finished",
+        "bad": "failed",
+        "after_bad": "skipped",
+        "end": "skipped",
+    }
+    assert document["steps"]["bad"]["reason"] == "exit code 3"
+    assert document["steps"]["after_bad"]["reason"] == "bad failed"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_steps_and_the_whole(bis: Bis, tmp_path: Path, number: signal.Signals) -> None:
+    project = write_project(tmp_path / "project", _PARALLEL)
+    process = bis.start("run", project, "-e", "after_slow")
+    pid = await_file(project / "slow.pid")
+    process.send_signal(number)
+    result = finish(process)
+    assert result.status == 130, result.err
+    assert not _is_alive(pid)
+    assert bis.statuses() == ["KILLED", "KILLED"]
+
+
+def test_a_step_that_never_ends_is_ended_at_the_time_limit(bis: Bis, tmp_path: Path) -> None:
+    project = write_project(tmp_path / "project", _PARALLEL)
+    result = bis("run", project, "-e", "after_slow", "--timeout", "2", "--json")
+    assert result.status == 1, result.err
+    assert result.json["steps"]["slow"]["reason"] == "ended at its time limit"
+    assert bis.statuses() == ["FAILED", "FAILED"]
+
+
+@pytest.mark.slow
+def test_a_step_that_ignores_term_is_killed(bis: Bis, tmp_path: Path) -> None:
+    project = write_project(tmp_path / "project", _PARALLEL)
+    process = bis.start("run", project, "-e", "after_deaf")
+    pid = await_file(project / "slow.pid")
+    process.send_signal(signal.SIGTERM)
+    assert finish(process).status == 130
+    assert not _is_alive(pid)
+    assert bis.statuses() == ["KILLED", "KILLED"]
+
+
+def test_no_run_is_left_running_when_bis_is_killed(bis: Bis, tmp_path: Path) -> None:
+    project = write_project(tmp_path / "project", _PARALLEL)
+    process = bis.start("run", project, "-e", "after_slow")
+    await_file(project / "slow.pid")
+    process.kill()
+    finish(process)
+    bis("run", project, "-e", "nothing")
+    assert bis.statuses() == ["FAILED", "FAILED"]
+
+
+def test_a_pipeline_is_repeated_with_all_its_steps(bis: Bis, project: Path) -> None:
+    _run(bis, project)
+    whole = bis.run_json(project, "-e", "last", "-P", "factor=3")["run_id"]  # two steps of it are reused
+    result = bis("rerun", whole)
+    assert result.status == 0, result.out + result.err
+    assert result.out.startswith("EQUAL")
+    assert "4 inner runs" in result.out
+    again = bis("list", "--json", "-n", "5").json
+    assert sorted(run["tags"].get("bis.step", "") for run in again) == [
+        "",
+        "last",
+        "left",
+        "prepare",
+        "right",
+    ]
+    (changed,) = [run for run in again if "bis.pipeline" in run["tags"]]
+    assert changed["tags"]["bis.rerunOf"] == whole
+    other = bis("rerun", whole, "-P", "prepare.rows=11")
+    assert other.status == 1
+    assert "metric left: n: 10 → 11" in other.out
+    assert bis("verify", whole, "--json").json["verdict"] == "EQUAL"
+
+
+def test_a_script_with_nested_runs_is_repeated_with_them(bis: Bis, tmp_path: Path) -> None:
+    mlproject = """\
+entry_points:
+  main: {command: "python main.py"}
+  child:
+    parameters: {x: int}
+    command: "python child.py {x}"
+"""
+    main = "import bis_nested\nfor x in (1, 2):\n    bis_nested.run('.', 'child', parameters={'x': x})\n"
+    child = "import random, sys, log\nlog.metric('r', random.random())\n"
+    project = write_project(
+        tmp_path / "project", mlproject, {"log.py": _LOG, "main.py": main, "child.py": child}
+    )
+    run_id = bis.run_json(project)["run_id"]
+    result = bis("rerun", run_id, "--json")
+    assert result.status == 0, result.out
+    assert result.json["compared"]["inner run"] == 2
+    flag = tmp_path / "flag"
+    (project / "child.py").write_text(
+        child + f"import os\nif os.path.exists({str(flag)!r}): log.metric('more', 1)\n"
+    )
+    run_id = bis.run_json(project)["run_id"]
+    flag.touch()
+    result = bis("rerun", run_id, "--json")
+    assert result.status == 1
+    names = {difference["name"] for difference in result.json["differences"] if difference["counted"]}
+    assert names == {"0:child:1: more", "0:child:2: more"}
+
+
+def test_describe_knows_of_steps(bis: Bis, project: Path) -> None:
+    assert "after prepare" in bis("describe", project).out
+    document = bis("describe", project, "--json").json
+    assert document["entry_points"]["last"]["after"] == ["left", "right"]
+
+
+def test_the_api_gives_the_steps(bis: Bis, project: Path) -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import bis, json, sys\n"
+        "run = bis.run(sys.argv[1], 'last', jobs=2)\n"
+        "print(json.dumps([run.status, run.metrics, {n: s.state for n, s in run.steps.items()}]))\n"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code, str(project)],
+        env=bis.environ(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    status, metrics, steps = json.loads(answer.stdout.splitlines()[-1])
+    assert (status, metrics, set(steps.values())) == ("FINISHED", {"m": 1.0}, {"finished"})
+
+
+def _is_alive(pid: str) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as status:  # noqa: PTH123
+            return status.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
