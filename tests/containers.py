@@ -68,14 +68,14 @@ class Podman:
         return self("ps", "--all", "--format", "{{.Names}}").split()
 
 
-def make_podman(place: Path) -> Podman:
+def make_podman(place: Path, *, driver: str = "overlay") -> Podman:
     """An engine whose images and containers live in ``place``. Skips where podman cannot run."""
     for program in ("podman", "runc"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
     place.mkdir(parents=True, exist_ok=True)
     (place / "containers.conf").write_text(_CONTAINERS)
-    (place / "storage.conf").write_text(_STORAGE.format(place=place, driver="overlay"))
+    (place / "storage.conf").write_text(_STORAGE.format(place=place, driver=driver))
     return Podman(place)
 
 
