@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bis.server.encoding import files, page
 from bis.server.experiments import tags_of
 from bis.server.routes import reads, writes
-from bis.tracking.limits import MODEL_TAG_LENGTH, PARAM_LENGTH, check_length
+from bis.tracking.limits import MODEL_TAG_LENGTH, PARAM_LENGTH, check_length, check_logged_model_name
 from bis.tracking.model import Param
 
 if TYPE_CHECKING:
@@ -32,10 +32,11 @@ def _params(fields: Fields) -> list[Param]:
 
 
 def _create(call: Call) -> Json:
-    fields = call.fields
+    fields, name = call.fields, call.fields.text("name")
+    check_logged_model_name(name)
     model = call.store.create_logged_model(
         fields.required("experiment_id"),
-        name=fields.text("name"),
+        name=name,
         model_type=fields.text("model_type"),
         source_run_id=fields.text("source_run_id"),
         params=_params(fields),

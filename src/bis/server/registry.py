@@ -8,6 +8,8 @@ from bis.server.addresses import origin_of
 from bis.server.encoding import model_version, page, registered_model
 from bis.server.experiments import tags_of
 from bis.server.routes import reads, writes
+from bis.tracking.limits import check_alias, check_model_name, check_model_tag
+from bis.tracking.model import Tag
 
 if TYPE_CHECKING:
     from bis.server.encoding import Json
@@ -22,9 +24,24 @@ def _version(call: Call) -> int:
     return call.fields.version()
 
 
+def _tags(call: Call) -> list[Tag]:
+    tags = tags_of(call.fields)
+    for tag in tags:
+        check_model_tag(tag)
+    return tags
+
+
+def _tag(call: Call) -> Tag:
+    tag = Tag(call.fields.required("key"), call.fields.text("value"))
+    check_model_tag(tag)
+    return tag
+
+
 def _create(call: Call) -> Json:
+    name = _name(call)
+    check_model_name(name)
     model = call.store.create_registered_model(
-        _name(call), description=call.fields.text("description"), tags=tags_of(call.fields)
+        name, description=call.fields.text("description"), tags=_tags(call)
     )
     return {"registered_model": registered_model(model)}
 
@@ -34,7 +51,9 @@ def _get(call: Call) -> Json:
 
 
 def _rename(call: Call) -> Json:
-    model = call.store.rename_registered_model(_name(call), call.fields.required("new_name"))
+    new_name = call.fields.required("new_name")
+    check_model_name(new_name, "new_name")
+    model = call.store.rename_registered_model(_name(call), new_name)
     return {"registered_model": registered_model(model)}
 
 
@@ -59,7 +78,8 @@ def _search(call: Call) -> Json:
 
 
 def _set_tag(call: Call) -> Json:
-    call.store.set_registered_model_tag(_name(call), call.fields.required("key"), call.fields.text("value"))
+    tag = _tag(call)
+    call.store.set_registered_model_tag(_name(call), tag.key, tag.value)
     return {}
 
 
@@ -69,7 +89,9 @@ def _delete_tag(call: Call) -> Json:
 
 
 def _set_alias(call: Call) -> Json:
-    call.store.set_alias(_name(call), call.fields.required("alias"), _version(call))
+    alias = call.fields.required("alias")
+    check_alias(alias)
+    call.store.set_alias(_name(call), alias, _version(call))
     return {}
 
 
@@ -102,7 +124,7 @@ def _create_version(call: Call) -> Json:
         run_link=fields.text("run_link"),
         model_id=origin.model_id,
         description=fields.text("description"),
-        tags=tags_of(fields),
+        tags=_tags(call),
     )
     return {"model_version": model_version(version)}
 
@@ -147,9 +169,8 @@ def _download_uri(call: Call) -> Json:
 
 
 def _set_version_tag(call: Call) -> Json:
-    call.store.set_model_version_tag(
-        _name(call), _version(call), call.fields.required("key"), call.fields.text("value")
-    )
+    tag = _tag(call)
+    call.store.set_model_version_tag(_name(call), _version(call), tag.key, tag.value)
     return {}
 
 

@@ -9,7 +9,7 @@ from bis.server import shapes
 from bis.server.experiments import tags_of
 from bis.server.fields import check_depth
 from bis.server.routes import writes
-from bis.tracking.limits import BATCH_BYTES, check_batch, check_dataset
+from bis.tracking.limits import BATCH_BYTES, PARAM_LENGTH, TAG_LENGTH, check_batch, check_dataset
 from bis.tracking.model import Dataset, DatasetInput, Metric, ModelLink, Param, Tag
 from bis.tracking.refusals import invalid
 
@@ -31,6 +31,16 @@ def _metric(fields: Fields) -> Metric:
     )
 
 
+def _param(fields: Fields) -> Param:
+    """A long value is cut: MLflow's server does so since 2.0, and scripts count on going on."""
+    return Param(fields.required("key"), fields.text("value")[:PARAM_LENGTH])
+
+
+def run_tag(fields: Fields) -> Tag:
+    """A tag of a run, as `_param`."""
+    return Tag(fields.required("key"), fields.text("value")[:TAG_LENGTH])
+
+
 def _log(call: Call, metrics: list[Metric], params: list[Param], tags: list[Tag]) -> Json:
     check_batch(metrics, params, tags)
     call.store.log_batch(call.fields.run_id(), metrics, params, tags)
@@ -42,11 +52,11 @@ def _log_metric(call: Call) -> Json:
 
 
 def _log_param(call: Call) -> Json:
-    return _log(call, [], [Param(call.fields.required("key"), call.fields.text("value"))], [])
+    return _log(call, [], [_param(call.fields)], [])
 
 
 def _set_tag(call: Call) -> Json:
-    return _log(call, [], [], [Tag(call.fields.required("key"), call.fields.text("value"))])
+    return _log(call, [], [], [run_tag(call.fields)])
 
 
 def _log_batch(call: Call) -> Json:
@@ -58,8 +68,8 @@ def _log_batch(call: Call) -> Json:
     return _log(
         call,
         [_metric(item) for item in call.fields.objects("metrics")],
-        [Param(item.required("key"), item.text("value")) for item in call.fields.objects("params")],
-        tags_of(call.fields),
+        [_param(item) for item in call.fields.objects("params")],
+        [run_tag(item) for item in call.fields.objects("tags")],
     )
 
 

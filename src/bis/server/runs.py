@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bis.server.encoding import page
-from bis.server.experiments import MOST_RESULTS, tags_of
+from bis.server.experiments import MOST_RESULTS
 from bis.server.routes import reads, writes
+from bis.server.run_data import run_tag
 from bis.tracking.limits import check_tag
 from bis.tracking.model import RunStatus, View
 from bis.tracking.refusals import absent, invalid
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 
 def _create(call: Call) -> Json:
-    fields, tags = call.fields, tags_of(call.fields)
+    fields = call.fields
+    tags = [run_tag(item) for item in fields.objects("tags")]
     for tag in tags:
         check_tag(tag)
     run = call.store.create_run(

@@ -21,6 +21,10 @@ TAG_LENGTH = 8000
 EXPERIMENT_NAME_LENGTH = 500
 EXPERIMENT_TAG_LENGTH = 20_000
 MODEL_TAG_LENGTH = 100_000
+MODEL_NAME_LENGTH = 256
+ALIAS_LENGTH = 255
+INPUT_TAG_KEY_LENGTH = 255
+INPUT_TAG_LENGTH = 500
 METRICS_IN_BATCH = 1000
 PARAMS_IN_BATCH = 100
 TAGS_IN_BATCH = 100
@@ -34,6 +38,9 @@ DATASET_PROFILE_LENGTH = 16_777_215
 
 _INT64 = 2**63
 _KEY = re.compile(r"[/\w.\- :]+")
+_ALIAS = re.compile(r"[\w\-]+")
+_VERSION_ALIAS = re.compile(r"[vV][0-9]+")
+_NOT_IN_LOGGED_NAMES = ("/", ":", ".", "%", '"', "'")
 
 
 def check_key(key: str, what: str) -> None:
@@ -114,6 +121,51 @@ def check_experiment_name(name: str) -> None:
     check_length(name, EXPERIMENT_NAME_LENGTH, "Experiment name")
 
 
+def check_model_name(name: str, parameter: str = "name") -> None:
+    """Refuse a registered model whose name ``models:/name/version`` could not hold."""
+    if not name.strip():
+        raise invalid(
+            f"Missing value for required parameter '{parameter}': a registered model name cannot be empty."
+        )
+    if "/" in name or ":" in name:
+        raise invalid(f"Invalid model name '{name[:100]}'. Names cannot contain '/' or ':'.")
+    if name in (".", ".."):
+        raise invalid(
+            f"Invalid value {name!r} for parameter '{parameter}' supplied: names must not read as a path."
+        )
+    check_length(name, MODEL_NAME_LENGTH, "Registered model name")
+
+
+def check_logged_model_name(name: str) -> None:
+    """Refuse a logged model whose name has what an address gives a meaning to."""
+    if any(letter in name for letter in _NOT_IN_LOGGED_NAMES):
+        raise invalid(
+            f"Invalid model name ({name[:100]!r}) provided. Model name must be a non-empty string and cannot"
+            f" contain the following characters: {_NOT_IN_LOGGED_NAMES}"
+        )
+    check_length(name, MODEL_NAME_LENGTH, "Logged model name")
+
+
+def check_alias(alias: str) -> None:
+    """Refuse an alias that reads as something else in ``models:/name@alias``."""
+    if not _ALIAS.fullmatch(alias):
+        raise invalid(
+            f"Invalid alias name: '{alias[:100]}'. Names may only contain alphanumerics, underscores (_), and"
+            " dashes (-)."
+        )
+    check_length(alias, ALIAS_LENGTH, "Registered model alias name")
+    if alias.lower() == "latest":
+        raise invalid("'latest' alias name (case insensitive) is reserved.")
+    if _VERSION_ALIAS.fullmatch(alias):
+        raise invalid(f"Version alias name '{alias}' is reserved.")
+
+
+def check_model_tag(tag: Tag) -> None:
+    """Refuse a tag of a registered model or a version whose key or value is out of bounds."""
+    check_key(tag.key, "tag")
+    check_length(tag.value, MODEL_TAG_LENGTH, "Tag value")
+
+
 def check_dataset(used: DatasetInput) -> None:
     """Refuse a dataset without name or digest, or whose description is too long."""
     dataset = used.dataset
@@ -126,5 +178,8 @@ def check_dataset(used: DatasetInput) -> None:
         if not value:
             raise invalid(f"Dataset {what} cannot be None or empty")
         check_length(value, limit, f"Dataset {what}")
+    for tag in used.tags:
+        check_length(tag.key, INPUT_TAG_KEY_LENGTH, "Input tag key")
+        check_length(tag.value, INPUT_TAG_LENGTH, "Input tag value")
     check_length(dataset.schema or "", DATASET_SCHEMA_LENGTH, "Dataset schema")
     check_length(dataset.profile or "", DATASET_PROFILE_LENGTH, "Dataset profile")
