@@ -116,17 +116,8 @@ def build_python(podman: Podman, python: Path, name: str = "python:1", *, compil
     shutil.copytree(stdlib, root / stdlib[1:], ignore=ignored)
     (root / stdlib[1:] / "site-packages").mkdir()
     if compiled:
-        words = [
-            "-m",
-            "compileall",
-            "-q",
-            "-j",
-            "2",
-            "--invalidation-mode",
-            "unchecked-hash",
-            str(root / stdlib[1:]),
-        ]
-        subprocess.run([python, *words], check=True)
+        compiling = ["-m", "compileall", "-q", "-j", "2", "--invalidation-mode", "unchecked-hash"]
+        subprocess.run([python, *compiling, root / stdlib[1:]], check=True)
     binary = Path(os.path.realpath(python))
     (root / "bin").mkdir()
     (root / prefix[1:] / "bin").mkdir(parents=True, exist_ok=True)
