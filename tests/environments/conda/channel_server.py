@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import ssl
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +27,8 @@ class ChannelServer:
     user: tuple[str, str] | None = None
     damaged: int = 0
     """How many of the next packages arrive damaged."""
+    pause_s: float = 0
+    """Between pieces of 20 kB of a package."""
     asked: list[str] = field(default_factory=list)
     """Paths; whole addresses where it is asked as a proxy."""
 
@@ -63,9 +67,16 @@ def served(root: Path, certificate: Path | None = None) -> Iterator[ChannelServe
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             if self.command == "GET":
-                self.wfile.write(content)
+                with contextlib.suppress(OSError):  # whoever asked has gone
+                    self._send(content)
 
         do_HEAD = do_GET
+
+        def _send(self, content: bytes) -> None:
+            piece = 20_000 if found.pause_s else len(content)
+            for start in range(0, len(content), piece or 1):
+                self.wfile.write(content[start : start + piece])
+                time.sleep(found.pause_s)
 
         def log_message(self, *args: object) -> None:
             pass

@@ -39,6 +39,20 @@ TOOL = {
 }
 
 
+OWN_BUILD = """
+import base64, hashlib, zipfile
+def build_wheel(directory, settings=None, metadata=None):
+    name = "own-0.1-py3-none-any.whl"
+    with zipfile.ZipFile(f"{directory}/{name}", "w") as wheel:
+        wheel.write("own.py")
+        wheel.writestr("own-0.1.dist-info/METADATA", "Metadata-Version: 2.1\\nName: own\\nVersion: 0.1\\n")
+        tags = "Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+        wheel.writestr("own-0.1.dist-info/WHEEL", tags)
+        wheel.writestr("own-0.1.dist-info/RECORD", "")
+    return name
+"""
+
+
 @pytest.fixture
 def tool(project: Project, channel: Channel) -> Lock:
     """The lock of a project that needs a tool, and no Python."""
@@ -269,6 +283,14 @@ def test_a_moved_home_has_its_environments_built_again_from_the_cache(
     assert not project.realize(tool).created
 
 
+def test_a_home_by_another_name_is_the_same_home(project: Project, tool: Lock) -> None:
+    project.realize(tool)
+    link = project.home.root.with_name("link")
+    link.symlink_to(project.home.root)
+    project.home = Home(link)
+    assert not project.realize(tool).created
+
+
 def test_the_pip_section_is_installed_beside_what_conda_has_put_there(
     project: Project, index: PackageIndex
 ) -> None:
@@ -280,8 +302,12 @@ def test_the_pip_section_is_installed_beside_what_conda_has_put_there(
     index.add(
         "beta", "1.0", requires=("shared",), scripts=("beta = beta:main",), code="def main(): print('b')"
     )
-    project.write("local/pyproject.toml", '[project]\nname = "own"\nversion = "0.1"\n')
-    project.write("requirements.txt", "beta\n")
+    own = '[project]\nname = "own"\nversion = "0.1"\n[build-system]\nrequires = []\nbuild-backend = "own_build"\n'
+    project.write("local/pyproject.toml", own + 'backend-path = ["."]\n')
+    project.write("local/own.py", "NAME = 'own'\n")
+    project.write("local/own_build.py", OWN_BUILD)
+    project.write("requirements.txt", "beta\n-e ./local\n")
+    project.home = Home(project.home.root.with_name("a home with spaces"))
     project.write(
         "conda.yaml",
         f"channels: [{pythons().url}, ./channel]\n"
@@ -290,7 +316,7 @@ def test_the_pip_section_is_installed_beside_what_conda_has_put_there(
     )
     lock = project.lock(manager="conda")
     environment = project.realize(lock)
-    program = "import shared, beta, sys; print(shared.__version__, sys.version.split()[0], sys.prefix)"
+    program = "import shared, beta, own, sys; print(shared.__version__, sys.version.split()[0], sys.prefix)"
     printed = run_in(
         environment, f"python -c '{program}'; beta; echo $GREETING; pip --version", project.directory
     )

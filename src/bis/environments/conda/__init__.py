@@ -95,5 +95,8 @@ def realize(
 
 
 def _is_complete(prefix: Path, state: dict[str, Any]) -> bool:
-    """Whether it lies where it was built: the place is written into its files."""
-    return state.get("prefix") == str(prefix) and "activation" in state
+    """Whether it lies where it was built, by whatever name: the place is written into its files."""
+    try:
+        return os.path.samefile(state["prefix"], prefix) and "activation" in state  # noqa: PTH121  # texts
+    except (OSError, KeyError, TypeError):
+        return False  # that place is no more

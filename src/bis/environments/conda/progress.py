@@ -46,11 +46,12 @@ class Bar:
         if now - self._drawn < _PAUSE_S:
             return
         self._drawn = now
-        got = f", {self._bytes / 1e6:.0f} MB" if self._bytes else ""
+        got = f", {self._bytes / 1e6:.1f} MB" if self._bytes else ""
+        plural = "" if self._total == 1 else "s"
         width = 24
         filled = width * self._done // self._total if self._total else 0
         bar = "#" * filled + "-" * (width - filled)
-        self._stream.write(f"\r\033[K  [{bar}] {self._done} of {self._total} packages{got}")
+        self._stream.write(f"\r\033[K  [{bar}] {self._done} of {self._total} package{plural}{got}")
         self._stream.flush()
 
     def clear(self) -> None:
