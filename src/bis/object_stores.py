@@ -7,15 +7,19 @@ from an address.
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from obstore.store import S3Config
+    from obstore.store import RetryConfig, S3Config
 
 CREDENTIALS_HINT = "Check the address and the credentials (AWS_*, GOOGLE_*, AZURE_*) in the environment."
+
+_RETRIES_S = 20
+"""For how long a request is repeated; obstore does so for three minutes, and clients wait no longer than two."""
 
 _AWS_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_SKIP_SIGNATURE")
 _AWS_KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "region")
@@ -32,11 +36,12 @@ def open_object_store(url: str, environ: Mapping[str, str] = os.environ) -> Any:
 
     scheme, _, rest = url.partition("://")
     address = f"{scheme}://{quote(rest, safe='/@:%')}"
+    retries: RetryConfig = {"max_retries": 4, "retry_timeout": timedelta(seconds=_RETRIES_S)}
     if scheme.lower() not in ("s3", "s3a"):
-        return from_url(address)
+        return from_url(address, retry_config=retries)
     config = _s3_config(environ)
     plain = str(config.get("endpoint", "")).startswith("http://")
-    return from_url(address, config=config, client_options={"allow_http": plain})
+    return from_url(address, config=config, client_options={"allow_http": plain}, retry_config=retries)
 
 
 def first_line(error: Exception) -> str:

@@ -20,6 +20,7 @@ _PART_BYTES = 8 << 20
 """A part of an upload or a download. S3 takes 10,000 parts, so a file may have 80 GB."""
 
 _PARTS_AT_A_TIME = 4
+_NO_BUCKET = "NoSuchBucket"
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,9 @@ class ObjectArtifacts(ArtifactStore):
         try:
             yield
         except FileNotFoundError as error:
-            raise unknown_artifact(path) from error
+            raise (
+                _explained(self.uri, error) if _NO_BUCKET in str(error) else unknown_artifact(path)
+            ) from error
         except ValueError as error:  # a control character, which obstore refuses
             raise invalid(f"Invalid path: {path[:200]!r}") from error
         except (BaseError, OSError) as error:
@@ -193,7 +196,7 @@ def _quoted(tag: str) -> str:
 
 
 def _explained(address: str, error: Exception) -> TrackingError:
-    if "NoSuchBucket" in str(error):
+    if _NO_BUCKET in str(error):
         return TrackingError(f"{address}: there is no such bucket", hint=CREDENTIALS_HINT)
     return RefusedError(
         f"{address} cannot be reached: {first_line(error)}",
