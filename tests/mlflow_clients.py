@@ -67,6 +67,20 @@ def client_python(version: str, *, boosting: bool = False) -> Path:
     return directory / "bin" / "python"
 
 
+def plugin_python(version: str) -> Path:
+    """As ``client_python``, with this checkout of bis installed beside MLflow (Python 3.10 or later)."""
+    python, beside = CLIENTS[version]
+    root = Path(__file__).parents[1]
+    wanted = [f"mlflow=={version}", *beside, "-e", str(root)]
+    project = (root / "pyproject.toml").read_text()
+    declared = project.partition("[project]")[2].partition("[dependency-groups]")[0]
+    key = hashlib.sha256("\n".join([python, *wanted, declared]).encode()).hexdigest()[:12]
+    directory = _cache() / f"mlflow-bis-{version}-{key}"
+    if not (directory / "complete").exists():
+        _make(directory, python, wanted)
+    return directory / "bin" / "python"
+
+
 @contextmanager
 def running_server(version: str, directory: Path) -> Iterator[str]:
     """MLflow's own server of that version, with its data in ``directory``; gives its address when it answers."""

@@ -13,6 +13,7 @@ imported: ``import bis`` costs next to nothing.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from bis._version import __version__
@@ -94,6 +95,9 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "run":
+        nested = sys.modules.get("bis_nested")  # in a script that bis runs: its runs belong to that one
+        if nested is not None and nested.is_possible():
+            return nested.run
         from bis.api import run
 
         return run

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _CHOSEN = ("seed", "level", "reuse", "as_of", "timeout_s", "upgrade", "locked", "env_file", "tags")
 """Keys of a backend configuration that are options of ``bis.run``."""
+_MLFLOWS_OWN = ("mlflow.user", "mlflow.runName", PARENT)
+"""Tags that MLflow's run has of its own."""
 _AT_ONCE = 100
 """MLflow takes so many parameters or tags in one batch."""
 
@@ -56,6 +58,7 @@ class BisBackend(AbstractBackend):  # type: ignore[misc]
         request = {
             **_nested()._DEFAULTS,
             **{name: config[name] for name in _CHOSEN if name in config},
+            "tags": {**config.get("tags", {}), "mlflow.project.backend": "bis"},
             "uri": os.fspath(project_uri),
             "entry_point": entry_point,
             "version": version,
@@ -128,7 +131,7 @@ class BisSubmittedRun(SubmittedRun):  # type: ignore[misc]
 
         with contextlib.closing(open_store(Home.locate())) as store:
             run = store.run(self._run.run_id)
-            tags = {key: text for key, text in run.tags.items() if key not in ("mlflow.user", PARENT)}
+            tags = {key: text for key, text in run.tags.items() if key not in _MLFLOWS_OWN}
             params = [Param(key, text) for key, text in run.params.items()]
             words = [RunTag(key, text) for key, text in {**tags, "bis.runId": self._run.run_id}.items()]
             for start in range(0, max(len(params), len(words)), _AT_ONCE):
