@@ -260,6 +260,13 @@ def test_threads_log_to_the_run_of_the_process_each_in_its_order(tracked: Tracke
         assert tracked.history(run["info"]["run_id"], f"m{n}") == [float(i) for i in range(1000)]
 
 
+@pytest.mark.parametrize(("typed", "status"), [("", "FAILED"), ("sys.ps1 = '>>> '", "FINISHED")])
+def test_an_error_in_a_session_of_a_person_is_no_failure(tracked: Tracked, typed: str, status: str) -> None:
+    code = f"import bis, sys\n{typed}\nbis.log_metric('m', 0)\nraise ValueError"
+    tracked.script(code, status=1)
+    assert tracked.runs()[0]["info"]["status"] == status
+
+
 def test_a_server_that_is_gone_at_the_end_is_said_and_does_not_hold_the_script(tracked: Tracked) -> None:
     _, said = tracked.script(
         """

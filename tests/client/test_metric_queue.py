@@ -24,6 +24,8 @@ RUN = "r" * 32
 class Recorder(Server):
     """A server that keeps what it is sent; ``refused`` are keys, ``away`` lets nothing through."""
 
+    is_near = True
+
     def __init__(self) -> None:
         self.batches: list[tuple[str, list[dict[str, Any]]]] = []
         self.refused: set[str] = set()
@@ -110,7 +112,7 @@ def test_who_logs_waits_when_too_much_waits_and_learns_that_the_server_is_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(metric_queue, "MOST_WAITING", 10)
-    monkeypatch.setattr(metric_queue, "INTERVAL_S", 0.01)
+    monkeypatch.setattr(metric_queue, "NEAR_INTERVAL_S", 0.01)
     monkeypatch.setattr(metric_queue, "_PAUSE_S", 0.01)
     queue, server = MetricQueue(), Recorder()
     server.away.set()
@@ -126,7 +128,7 @@ def test_who_logs_waits_when_too_much_waits_and_learns_that_the_server_is_away(
 
 
 def test_the_thread_sends_without_being_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metric_queue, "INTERVAL_S", 0.01)
+    monkeypatch.setattr(metric_queue, "NEAR_INTERVAL_S", 0.01)
 
     class Sender(Recorder):
         def post(self, endpoint: str, body: dict[str, Any], *, repeat: bool = True) -> dict[str, Any]:

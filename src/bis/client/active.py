@@ -29,6 +29,15 @@ _shared: list[ActiveRun] = []
 they have begun none of their own."""
 _own = threading.local()
 _lock = threading.RLock()
+
+
+def _begin_child() -> None:
+    """A forked child has none of the threads that may hold the lock."""
+    global _lock
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_begin_child)
 _last: list[ActiveRun] = []
 _open: dict[ActiveRun, None] = {}
 _TAKEN = "BIS_RUN_TAKEN"  # the run of bis that a script has begun: the processes below it begin others
@@ -91,8 +100,7 @@ class ActiveRun(Run):
 
     def end(self, status: str) -> None:
         """Send what waits and tell how it ended: by the process that began it, not by a child forked since."""
-        _open.pop(self, None)
-        if self._sampling is not None:
+        if self._sampling is not None and self._process == os.getpid():
             self._sampling.stop()
         failure: TrackingError | None = None
         try:
@@ -105,6 +113,9 @@ class ActiveRun(Run):
                 self._server.post("mlflow/runs/update", body)
             except TrackingError as error:
                 failure = failure or error
+        if failure is not None and queue.waiting:
+            raise failure  # it stays open: what waits is tried once more when the process ends
+        _open.pop(self, None)
         queue.forget(self.owner)
         if failure is not None:
             raise failure
@@ -279,10 +290,17 @@ def watch_exit() -> None:
     _watched_process = os.getpid()
 
 
+def _is_session() -> bool:
+    """Whether a person types the script: an error there has ended a line, and no more."""
+    import builtins
+
+    return hasattr(sys, "ps1") or hasattr(builtins, "__IPYTHON__")
+
+
 def _at_exit() -> None:
     """End what is open: FAILED when the script was ended by an exception. Nobody catches an error any more: say it."""
     queue.stop_thread()
-    status = "FINISHED" if getattr(sys, "last_value", None) is None else _status(sys.last_value)
+    status = "FINISHED" if _is_session() else _status(getattr(sys, "last_value", None))
     for run in reversed(list(_open)):
         try:
             run.end(status)
