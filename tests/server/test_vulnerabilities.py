@@ -574,8 +574,8 @@ def test_no_text_becomes_sql(target: Target, value: str) -> None:
             }
             target.ask("POST", f"{MLFLOW}/{path}/search", body)
         target.ask("GET", f"{MLFLOW}/registered-models/search?filter={quote(text)}&order_by={quote(text)}")
-    body = {"experiment_ids": ["0", "0) OR (1=1"], "page_token": value}
-    target.refused("POST", f"{MLFLOW}/runs/search", body)
+    forged = {"experiment_ids": ["0", "0) OR (1=1"], "page_token": value}
+    target.refused("POST", f"{MLFLOW}/runs/search", forged)
     assert target.ask("GET", f"{MLFLOW}/experiments/get?experiment_id=0").status == 200
 
 

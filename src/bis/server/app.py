@@ -61,7 +61,6 @@ TABLE = Table(
 
 _CLIENT = re.compile(rb"mlflow-python-client/(\d+)\.(\d+)")
 _FIRST_PROXYING_CLIENT = (1, 24)
-_JSON_TYPES = (b"application/json", b"application/json; charset=utf-8")
 
 
 class App:
@@ -194,7 +193,7 @@ async def _fields(method: str, query: bytes, headers: Mapping[bytes, bytes], rec
     body = await _body(receive)
     if not body and method != "POST":
         return _query_fields(query)
-    if headers.get(b"content-type", b"").lower() not in _JSON_TYPES:
+    if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != b"application/json":
         raise RefusedError("Bad Request. Content-Type must be application/json.", code="BAD_REQUEST")
     return Fields(_object(body or b"{}"), len(body))
 

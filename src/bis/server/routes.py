@@ -82,6 +82,8 @@ class Table:
         if exact is not None:
             return exact, ()
         segments = path.split("/")
+        if "\0" in path:  # no name has it, and not every database takes it
+            return None
         for pattern, route in self._open:
             if route.method == method and (parts := _parts(pattern, segments)) is not None:
                 return route, parts
