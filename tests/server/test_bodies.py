@@ -12,14 +12,11 @@ from hypothesis import strategies as st
 
 from bis.server.app import MOST_JSON_BYTES, TABLE
 from bis.server.fields import MOST_JSON_DEPTH
-from bis_command import Bis
-from bis_server import serving
 from server.api import Known, body_schema, example, fill, path_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from bis.server.routes import Route
+    from bis_server import Served
     from raw_http import Reply, Wire
 
 MLFLOW = "/api/2.0/mlflow"
@@ -61,10 +58,8 @@ ODD: tuple[Any, ...] = (
 
 
 @pytest.fixture(scope="module")
-def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
-    directory = tmp_path_factory.mktemp("served")
-    with serving(Bis(home=directory / "home", cwd=directory)) as server:
-        yield server.wire()
+def wire(served: Served) -> Wire:
+    return served.wire()
 
 
 @pytest.fixture(scope="module")

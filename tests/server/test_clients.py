@@ -20,6 +20,7 @@ from mlflow_clients import LATEST, client_python
 if TYPE_CHECKING:
     from bis.server.loopback import LoopbackServer
     from bis_command import Bis
+    from postgres_server import PostgresServer
     from raw_http import Server
 
 pytestmark = pytest.mark.slow
@@ -87,6 +88,12 @@ def test_the_registry(version: str, bis: Bis, tmp_path: Path) -> None:
 def test_autologging_of_three_libraries(version: str, bis: Bis, tmp_path: Path) -> None:
     with serving(bis) as served:
         _run("boosting", version, served, tmp_path, boosting=True)
+
+
+@pytest.mark.parametrize("script", ["client", "registry"])
+def test_a_store_in_postgresql(script: str, postgres: PostgresServer, bis: Bis, tmp_path: Path) -> None:
+    with serving(bis, "--store", postgres.new_database()) as served:
+        _run(script, LATEST, served, tmp_path)
 
 
 @pytest.mark.parametrize("version", ["2.17.2", LATEST])

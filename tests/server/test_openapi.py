@@ -19,13 +19,9 @@ from schemathesis.specs.openapi.checks import (
 
 from bis.server.app import TABLE
 from bis.server.openapi import PATH, document_json
-from bis_command import Bis
-from bis_server import serving
 from server.api import body_schema, document, example, fill, operation, path_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from bis.server.routes import Route
     from bis_server import Served
     from raw_http import Wire
@@ -55,13 +51,6 @@ GET model-versions/get-download-uri; POST model-versions/set-tag; DELETE model-v
 GET server-info
 """
 """What MLflow's clients call in the groups (i) to (v) of issue 4, below ``mlflow/``."""
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    directory = tmp_path_factory.mktemp("served")
-    with serving(Bis(home=directory / "home", cwd=directory)) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

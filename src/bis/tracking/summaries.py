@@ -55,6 +55,8 @@ class SqlSummaries:
     ) -> list[tuple[str, str, str, str | None]]:
         """Experiment, name, digest and context of the datasets that active runs of these experiments read."""
         numbers = [int(text) for text in experiment_ids if is_experiment_id(text)]
+        if not numbers:
+            return []
         rows = self._db.rows(
             "SELECT DISTINCT r.experiment_id, d.name, d.digest, t.value FROM runs r"
             " JOIN inputs i ON i.run_no = r.run_no JOIN datasets d ON d.dataset_id = i.dataset_id"
