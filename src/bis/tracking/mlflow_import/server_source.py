@@ -49,7 +49,7 @@ class ServerSource:
         answer = BytesIO()
         try:
             self._rest.download(f"{self._rest.address}/version", answer)
-        except TrackingError:  # another service, or a server that does not answer: the next request tells
+        except RefusedError:  # no MLflow, or one behind something that does not let this through
             return False
         return answer.getvalue()[:2] == b"3."
 
