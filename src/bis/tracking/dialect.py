@@ -92,6 +92,17 @@ def literal_prefix(pattern: str) -> str:
     return prefix
 
 
+def beginning(pattern: str, length: int) -> str:
+    """A pattern for the first ``length`` letters of what is like the pattern, which has no more than one ``%``."""
+    found = ""
+    for letter, is_wildcard in letters(pattern):
+        if length == 0 or (is_wildcard and letter == "%"):
+            return f"{found}%"
+        found += letter if is_wildcard or letter not in "%_\\" else f"\\{letter}"
+        length -= 1
+    return found
+
+
 def _glob(pattern: str) -> str:
     wild, literal = {"%": "*", "_": "?"}, {"*": "[*]", "?": "[?]", "[": "[[]"}
     return "".join((wild if is_wildcard else literal).get(c, c) for c, is_wildcard in letters(pattern))

@@ -14,7 +14,7 @@ from bis.tracking.model import Page
 from bis.tracking.refusals import invalid
 from bis.tracking.search_conditions import Compiler, mentions
 from bis.tracking.search_grammar import Condition, parse_filter
-from bis.tracking.search_order import Column, Key, after, joins, keys, last_columns
+from bis.tracking.search_order import Column, Key, after, keys, last_columns
 from bis.tracking.search_sql import TRUE, Sql, every, joined, sql
 
 if TYPE_CHECKING:
@@ -83,18 +83,11 @@ def search(
     position = asked.position(page_token)
     if max_results < 1:
         raise invalid(f"Invalid value {max_results} for parameter 'max_results': it is a positive number.")
-    query = sorted_query(
-        asked, Sql(select), Sql(f"FROM {subject.table}"), every([scope, sql("({})", asked.condition)])
-    )
+    order = [sql(f"{{}} AS k{number}", column.expression) for number, column in enumerate(asked.columns)]
+    found = every([scope, sql("({})", asked.condition)])
+    query = sql("SELECT {} FROM {} WHERE {}", joined(", ", [Sql(select), *order]), Sql(subject.table), found)
     rows = database.rows(*_paged(query, asked.columns, position, max_results + 1))
     return asked.page(rows, max_results)
-
-
-def sorted_query(asked: Search, select: Sql, source: Sql, condition: Sql) -> Sql:
-    """All that is found, with the columns of the order as ``k0``, ``k1``, ..."""
-    order = [sql(f"{{}} AS k{number}", column.expression) for number, column in enumerate(asked.columns)]
-    what = joined(", ", [select, *order])
-    return sql("SELECT {} {} {} WHERE {}", what, source, joins(asked.keys), condition)
 
 
 def _paged(

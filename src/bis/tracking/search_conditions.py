@@ -38,7 +38,7 @@ class Compiler:
     """Compiles filters over one subject; ``text`` is what errors show."""
 
     def __init__(self, subject: Subject, dialect: Dialect, text: str, what: str = "filter") -> None:
-        self._subject, self._dialect, self._text, self._what = subject, dialect, text, what
+        self.dialect, self._subject, self._text, self._what = dialect, subject, text, what
 
     def condition(self, tree: Condition) -> Sql:
         """The SQL of a condition."""
@@ -86,7 +86,7 @@ class Compiler:
         if pairs.numbers:
             return _metric(alias, self._numbers(comparison))
         if _is_about_numbers(comparison):
-            number = self._dialect.number.format(f"{alias}.value")
+            number = self.dialect.number.format(f"{alias}.value")
             return _number(number, self._numbers(comparison))
         return self._compared_text(f"{alias}.value", comparison)
 
@@ -111,7 +111,7 @@ class Compiler:
             self._numbers(comparison)  # raises: it holds a text
             self.refuse(comparison.column, f"{operator} is for texts")
         else:
-            column = self._dialect.unindexed.format(found.text) if self._subject.walked else found.text
+            column = self.dialect.unindexed.format(found.text) if self._subject.walked else found.text
             condition = self._compared_text(column, comparison)
         return sql(f"({column} IS NOT NULL AND {{}})", condition) if found.nullable else condition
 
@@ -184,7 +184,7 @@ class Compiler:
         return Sql(f"{column} {operator} ?", tuple(values))
 
     def _pattern(self, column: str, operator: str, pattern: str) -> Sql:
-        dialect = self._dialect
+        dialect = self.dialect
         if operator.endswith("ILIKE"):
             found = Sql(dialect.ilike.format(column), (dialect.ilike_operand(pattern),))
         else:

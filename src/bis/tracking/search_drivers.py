@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bis.tracking.dialect import PREFIX, literal_prefix
+from bis.tracking.dialect import PREFIX, beginning, literal_prefix
 from bis.tracking.experiments import is_experiment_id
 from bis.tracking.search_grammar import AllOf, AnyOf, Comparison
 from bis.tracking.search_sql import Sql, every, joined, sql
@@ -16,6 +16,7 @@ from bis.tracking.search_sql import Sql, every, joined, sql
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bis.tracking.dialect import Dialect
     from bis.tracking.search_conditions import Compiler
     from bis.tracking.search_grammar import Condition
 
@@ -63,19 +64,20 @@ def _of_comparison(compiler: Compiler, comparison: Comparison, stage: str) -> Sq
         if comparison.operator in _RANGES:
             conditions.append(compiler.value(pairs, "x", comparison))
     elif isinstance(comparison.values[0] if comparison.values else 0, str):
-        conditions += _prefixes(comparison)
+        conditions += _prefixes(comparison, compiler.dialect)
     return sql(f"SELECT x.run_no FROM {pairs.table} x WHERE {{}}", every(conditions))
 
 
-def _prefixes(comparison: Comparison) -> Iterator[Sql]:
+def _prefixes(comparison: Comparison, dialect: Dialect) -> Iterator[Sql]:
     """The condition on what the index holds of a value."""
-    column, values = f"substr(x.value, 1, {PREFIX})", [str(value)[:PREFIX] for value in comparison.values]
+    column, values = f"substr(x.value, 1, {PREFIX})", [str(value) for value in comparison.values]
     if comparison.operator in _EQUAL:
-        yield _in(column, values)
-    elif comparison.operator == "LIKE" and (prefix := literal_prefix(values[0])):
+        yield _in(column, [value[:PREFIX] for value in values])
+    elif comparison.operator == "LIKE" and (prefix := literal_prefix(values[0])[:PREFIX]):
         yield Sql(f"{column} >= ?", (prefix,))
         if (beyond := _successor(prefix)) is not None:
             yield Sql(f"{column} < ?", (beyond,))
+        yield Sql(dialect.like.format(column), (dialect.like_operand(beginning(values[0], PREFIX)),))
 
 
 def _successor(prefix: str) -> str | None:

@@ -1,8 +1,9 @@
 """Searching among millions of runs: along an index in the order of the search, or among the few that can be found.
 
 A walk along an index ends as soon as the page is full, which is soon when much is found, and late when little is.
-So the sets that the filter can only be in are counted first, no further than it matters: a set of m runs costs m,
-a walk costs about (all runs / m) for each run of the page. The two are equal where m is the root of their product.
+So the sets that the filter can only be in are counted first, up to a bound, and the smallest is sampled: a set of m
+runs costs m, a walk costs the runs of the page times all runs for each that is found. What costs less is done. Of one
+condition alone, the two are equal where m is the root of that product, and no more is counted.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from bis.tracking.dialect import PREFIX
 from bis.tracking.experiments import is_experiment_id
 from bis.tracking.model import Page, View
 from bis.tracking.refusals import invalid
-from bis.tracking.search import read_search, sorted_query
+from bis.tracking.search import read_search
 from bis.tracking.search_conditions import Compiler
 from bis.tracking.search_drivers import drivers, of_experiments
+from bis.tracking.search_grammar import Comparison
 from bis.tracking.search_order import Column, Key, after, joins
 from bis.tracking.search_sql import TRUE, Sql, every, joined, sql
 from bis.tracking.search_subjects import RUNS
@@ -34,8 +36,12 @@ _FEW_RUNS = 2000
 _FEW_EXPERIMENTS = 16
 """So many are walked one by one, each along its own index."""
 _MOST_EXPERIMENTS = 50_000
-_LEAST_SET = 20_000
-"""A set of this size is always searched rather than walked to by a value: no metric is in the order of experiments."""
+_SMALL_SET = 5000
+_SMALL_SET_BY_VALUE = 20_000
+"""A set of this size is always searched, the more so rather than to walk by values, which may all lie elsewhere."""
+_COUNTED = 100_000
+"""How far a set is counted; a larger one is walked to."""
+_SAMPLED = 1000
 
 
 def search_runs(
@@ -112,22 +118,33 @@ class _Searching:
         return self._asked.columns[0].expression.text == "r.start_time"
 
     def _smallest_set(self, stage: str) -> Sql | None:
-        """The smallest set that the search is in, if it is small enough to be searched as a whole."""
+        """The smallest set that the search is in, if it costs less to search all of it than to walk."""
         total: int = self._database.row("SELECT MAX(run_no) FROM runs")[0] or 0
         if total <= _FEW_RUNS:
             return None
-        most = isqrt(total * self._limit)
-        if self._asked.keys and self._asked.keys[0].pairs is not None:
-            most = max(most, _LEAST_SET)
-        smallest: Sql | None = None
+        is_alone = isinstance(self._asked.tree, Comparison) and self._experiments is None
+        smallest, size = None, isqrt(total * self._limit) if is_alone else _COUNTED
         for candidate in self._sets(stage):
-            query = sql(
-                "SELECT COUNT(*) FROM (SELECT 1 FROM ({}) d LIMIT {}) c", candidate, Sql("?", (most,))
-            )
-            count: int = self._database.row(query.text, query.parameters)[0]
-            if count < most:
-                smallest, most = candidate, count
-        return smallest
+            counted = sql("SELECT 1 FROM ({}) d LIMIT {}", candidate, Sql("?", (size,)))
+            if (count := self._count(counted)) < size:
+                smallest, size = candidate, count
+        by_value = bool(self._asked.keys) and self._asked.keys[0].pairs is not None
+        if smallest is None or is_alone or size <= (_SMALL_SET_BY_VALUE if by_value else _SMALL_SET):
+            return smallest
+        sample = sql("(SELECT d.run_no FROM ({}) d LIMIT {})", smallest, Sql("?", (_SAMPLED,)))
+        found = self._count(self._in_set(Sql("1"), sample, stage))
+        walked = min(total, self._limit * total * _SAMPLED // max(1, found * size))
+        return smallest if size < walked else None
+
+    def _count(self, query: Sql) -> int:
+        whole = sql("SELECT COUNT(*) FROM ({}) c", query)
+        count: int = self._database.row(whole.text, whole.parameters)[0]
+        return count
+
+    def _in_set(self, select: Sql, numbers: Sql, stage: str, order: Sequence[Key] = ()) -> Sql:
+        """What the filter finds of a set of runs."""
+        scope = every([Sql("r.run_no = d.run_no"), self._scope(stage, self._experiments), self._condition])
+        return sql("SELECT {} FROM {} d CROSS JOIN runs r {} WHERE {}", select, numbers, joins(order), scope)
 
     def _sets(self, stage: str) -> Iterable[Sql]:
         yield from drivers(self._compiler, self._asked.tree, stage)
@@ -136,9 +153,9 @@ class _Searching:
 
     def _among(self, few: Sql, stage: str, position: Position | None) -> list[Any]:
         """All runs of the set that fulfil the filter, sorted."""
-        source = sql("FROM ({}) d CROSS JOIN runs r", few)
-        scope = [Sql("r.run_no = d.run_no"), self._scope(stage, self._experiments), self._condition]
-        query = sorted_query(self._asked, Sql("r.run_no"), source, every(scope))
+        columns = [sql(f"{{}} AS k{n}", column.expression) for n, column in enumerate(self._asked.columns)]
+        select = joined(", ", [Sql("r.run_no"), *columns])
+        query = self._in_set(select, sql("({})", few), stage, self._asked.keys)
         named = [Column(Sql(f"s.k{n}"), column.descending) for n, column in enumerate(self._asked.columns)]
         behind = TRUE if position is None else after(named, position)
         return self._run(sql("SELECT s.* FROM ({}) s WHERE {}", query, behind), named)
