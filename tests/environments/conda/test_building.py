@@ -171,7 +171,15 @@ def test_a_file_that_is_gone_from_the_cache_is_fetched_again(
     assert (again.prefix / "share" / "data.txt").read_text() == "data\n"
 
 
-def test_a_link_script_that_fails_leaves_nothing(project: Project, channel: Channel) -> None:
+def test_the_scripts_of_packages_that_follow_linking_are_run(project: Project, channel: Channel) -> None:
+    after = '#!/bin/sh\necho "$PKG_NAME in $PREFIX" > "$PREFIX/linked.txt"\n'
+    channel.add("tool", "1.0", files={**TOOL, "bin/.tool-post-link.sh": after})
+    environment = project.realize(locked(project, channel.url))
+    assert environment.prefix is not None
+    assert (environment.prefix / "linked.txt").read_text() == f"tool in {environment.prefix}\n"
+
+
+def test_an_activation_that_fails_leaves_nothing(project: Project, channel: Channel) -> None:
     channel.add("tool", "1.0", files={**TOOL, "etc/conda/activate.d/tool.sh": "exit 3\n"})
     with pytest.raises(BuildError, match="cannot be activated"):
         project.realize(locked(project, channel.url))

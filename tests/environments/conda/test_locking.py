@@ -164,6 +164,14 @@ def test_a_dependency_that_is_none_is_named(project: Project, channel: Channel) 
     assert str(caught.value.where).endswith("conda.yaml:3")
 
 
+def test_a_package_without_a_hash_cannot_be_locked(project: Project, channel: Channel) -> None:
+    channel.add("tool", "1.0")
+    index = channel.directory / SUBDIR / "repodata.json"
+    index.write_text(index.read_text().replace('"sha256"', '"other"'))
+    with pytest.raises(ResolutionError, match=r"no hash for tool 1\.0"):
+        lock(project, [channel.url], "tool")
+
+
 def test_the_lock_is_text_that_other_tools_read(project: Project, channel: Channel, tmp_path: Path) -> None:
     channel.add("tool", "1.0", depends=("base >=1", "base <3"))
     channel.add("base", "2.0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -151,3 +152,24 @@ def test_what_cannot_be_made_leaves_no_run_running(bis: Bis, tmp_path: Path, too
     assert "nowhere" in failed.err
     assert len(failed.err.splitlines()) < 12
     assert bis.statuses() == []
+
+
+def test_a_run_whose_packages_are_gone_cannot_be_repeated(
+    bis: Bis, tmp_path: Path, tools: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RATTLER_CACHE_DIR")
+    project = write_project(
+        tmp_path / "p",
+        "conda_env: conda.yaml\nentry_points:\n  main: {command: 'true'}\n",
+        {"conda.yaml": f"channels: [{tools.url}]\ndependencies: [samtools]\n"},
+    )
+    assert bis("run", project).status == 0
+    tools.directory.rename(tmp_path / "elsewhere")
+    bis("env", "prune", "--older-than", "0")
+    assert bis("rerun", "latest").status == 0, "from the cache of the home"
+    bis("env", "prune", "--older-than", "0")
+    shutil.rmtree(bis.home / "cache")
+    failed = bis("rerun", "latest")
+    assert failed.status == 3
+    assert "samtools-1.7-0.conda" in failed.err
+    assert "RUNNING" not in bis.statuses()

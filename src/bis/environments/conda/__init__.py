@@ -95,8 +95,13 @@ def realize(
 
 
 def _is_complete(prefix: Path, state: dict[str, Any]) -> bool:
-    """Whether it lies where it was built, by whatever name: the place is written into its files."""
+    """Whether it lies where it was built, by whatever name, and has its Python: the place is written into its files."""
     try:
-        return os.path.samefile(state["prefix"], prefix) and "activation" in state  # noqa: PTH121  # texts
+        in_place = os.path.samefile(state["prefix"], prefix)  # noqa: PTH121  # texts
     except (OSError, KeyError, TypeError):
         return False  # that place is no more
+    return (
+        in_place
+        and "activation" in state
+        and (not state["python"] or os.access(prefix / "bin/python", os.X_OK))
+    )

@@ -135,6 +135,7 @@ def solve(
         else rattler.ChannelPriority.Disabled,
         exclude_newer=problem.as_of,
         timestamp_policy="allow-missing",
+        channel_relations="disabled",  # the project names its channels, and no channel names others
         add_pip_as_python_dependency=problem.add_pip,
     )
     try:

@@ -107,6 +107,15 @@ def unreadable(error: UnreadableSpecError, file: Path | None, declared: CondaDec
     )
 
 
+def without_hash(package: Package, spec: EnvironmentSpec) -> BisError:
+    """The error for a package that nothing could hold to what was chosen."""
+    return ResolutionError(
+        f"the channel {without_credentials(package.channel)} gives no hash for {package.name} {package.version}",
+        hint="Index the channel anew, so that its packages can be locked.",
+        where=place_of(spec.file, [package.name]),
+    )
+
+
 def is_damaged(error: InstallError) -> bool:
     """Whether a package arrived as another file than the one that was locked, or lies damaged in the cache."""
     text = str(error)

@@ -152,6 +152,9 @@ class Resolution:
             raise failures.unreachable(error, channels, self.spec) from error
         except engine.UnreadableSpecError as error:
             raise failures.unreadable(error, self.spec.file, self._declared) from error
+        for package in found:
+            if not (package.sha256 or package.md5):
+                raise failures.without_hash(package, self.spec)
         return [_kept(package, channels) for package in found]
 
     def _explained(self, conflict: engine.Conflict, channels: list[Channel], specs: list[str]) -> Exception:
@@ -191,10 +194,23 @@ class Resolution:
             install_conda(text, prefix, channels=self._channels, home=self.home, reporter=None)
             python = prefix / "bin" / "python"
             interpreter, library = _look(python)
-            present = dict(installed.distributions(library))
+            present = {
+                name: version for name, version in installed.distributions(library) if _is_version(version)
+            }
             return solve(
                 self.spec, self.as_of, interpreter, home=self.home, notify=self.notify, present=present
             )
+
+
+def _is_version(text: str) -> bool:
+    """Whether it is a version to PyPI: what is installed by other means may have any text there."""
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
 
 
 def _look(python: Path) -> tuple[Interpreter, Path]:
