@@ -179,6 +179,15 @@ def test_the_scripts_of_packages_that_follow_linking_are_run(project: Project, c
     assert (environment.prefix / "linked.txt").read_text() == f"tool in {environment.prefix}\n"
 
 
+def test_a_script_after_linking_that_fails_is_named_and_leaves_nothing(
+    project: Project, channel: Channel
+) -> None:
+    channel.add("tool", "1.0", files={**TOOL, "bin/.tool-post-link.sh": "#!/bin/sh\nexit 3\n"})
+    with pytest.raises(BuildError, match="tool"):
+        project.realize(locked(project, channel.url))
+    assert leftovers(project.home) == []
+
+
 def test_an_activation_that_fails_leaves_nothing(project: Project, channel: Channel) -> None:
     channel.add("tool", "1.0", files={**TOOL, "etc/conda/activate.d/tool.sh": "exit 3\n"})
     with pytest.raises(BuildError, match="cannot be activated"):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from bis.environments.conda import activation, engine, settings
 from bis.environments.conda.channels import Channels
 from bis.environments.conda.installing import install_conda
-from bis.environments.conda.progress import reporter_for
+from bis.environments.conda.progress import progress
 from bis.environments.environment import STATE_FILE, Activation
 from bis.environments.locks import platform_tag, same_platform
 from bis.environments.places import LOCK_COPY, protect, sweep
@@ -73,8 +73,8 @@ class CondaBuilder:
 
     def _fill(self, prefix: Path) -> None:
         channels = Channels.here(settings.read(), self.directory)
-        with reporter_for(show=self.show_progress) as reporter:
-            install_conda(self.lock.conda, prefix, channels=channels, home=self.home, reporter=reporter)
+        with progress(show=self.show_progress) as shown:
+            install_conda(self.lock.conda, prefix, channels=channels, home=self.home, progress=shown)
         prefix.mkdir(exist_ok=True)  # nothing was asked for
         if not (self.lock.requirements or self.lock.unhashed or self.lock.local):
             return

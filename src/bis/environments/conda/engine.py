@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from rattler.install.installer import InstallerReporter
 
+    from bis.environments.conda.progress import Progress
     from bis.environments.conda.settings import Settings
 
 __all__ = [
@@ -169,7 +170,7 @@ def install(
     settings: Settings,
     mirrors: Mapping[str, Sequence[str]],
     caches: Caches,
-    reporter: object | None,
+    progress: Progress,
     checked: bool = False,
 ) -> None:
     """Install the packages of a lock's text, whose addresses are those to ask; raise InstallError, ValueError.
@@ -194,7 +195,7 @@ def install(
                     execute_link_scripts=True,
                     show_progress=False,
                     client=_client(settings, mirrors),
-                    reporter=cast("InstallerReporter | None", reporter),
+                    reporter=cast("InstallerReporter", progress),
                 )
             )
     except (InstallerError, OSError) as error:

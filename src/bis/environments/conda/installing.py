@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from bis.environments.conda.channels import Channel, Channels
     from bis.environments.conda.packages import LockedConda, Package
+    from bis.environments.conda.progress import Progress
     from bis.home import Home
 
 _known: dict[str, Channel] = {}
@@ -32,9 +33,7 @@ def remember(channels: Iterable[Channel]) -> None:
     )
 
 
-def install_conda(
-    text: str, prefix: Path, *, channels: Channels, home: Home, reporter: object | None
-) -> None:
+def install_conda(text: str, prefix: Path, *, channels: Channels, home: Home, progress: Progress) -> None:
     """Install at ``prefix``; a package that arrives damaged is fetched once more.
 
     Raises BuildError that names the package or channel, HomeError for a full disk.
@@ -64,7 +63,7 @@ def install_conda(
                 settings=channels.settings,
                 mirrors=mirrors,
                 caches=caches,
-                reporter=reporter,
+                progress=progress,
                 checked=attempt == 2,
             )
         except engine.InstallError as error:
@@ -75,6 +74,11 @@ def install_conda(
                 continue
             raise failures.not_installed(error, reached) from error
         break
+    if progress.failed_scripts:
+        raise BuildError(
+            f"the script that sets up {', '.join(progress.failed_scripts)} after linking has failed",
+            hint="The package is not made for this machine, or its script is faulty: declare another version.",
+        )
     _hide_credentials(prefix, asked.values())
 
 

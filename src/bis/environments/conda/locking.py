@@ -11,6 +11,7 @@ from bis.environments import conda_names, installed, interpreters
 from bis.environments.conda import engine, failures, packages, renv
 from bis.environments.conda.channels import Channels, as_kept, is_defaults, without_credentials
 from bis.environments.conda.installing import install_conda
+from bis.environments.conda.progress import Progress
 from bis.environments.conda_versions import parse
 from bis.environments.interpreters import Interpreter
 from bis.environments.locks import Lock, platform_tag
@@ -191,7 +192,7 @@ class Resolution:
         """Resolve the pip section in an environment of conda's packages, which is there for that alone."""
         with tempfile.TemporaryDirectory(dir=self.home.ensure(self.home.cache), prefix="solving-") as name:
             prefix = Path(name) / "env"
-            install_conda(text, prefix, channels=self._channels, home=self.home, reporter=None)
+            install_conda(text, prefix, channels=self._channels, home=self.home, progress=Progress())
             python = prefix / "bin" / "python"
             interpreter, library = _look(python)
             present = {
