@@ -25,8 +25,11 @@ class StoreAddress:
     @property
     def shown(self) -> str:
         """The URI without its password."""
-        scheme, separator, rest = self.uri.partition("://")
-        return scheme + separator + rest.rpartition("@")[2] if separator else self.uri
+        if self.file is not None:
+            return self.uri
+        from bis.tracking.postgres_errors import shown
+
+        return shown(self.uri)
 
     @property
     def file(self) -> Path | None:

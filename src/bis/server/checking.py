@@ -31,9 +31,7 @@ class Check:
 def check(uri: str, artifacts: str) -> list[Check]:
     """Look at the store, which is neither made nor migrated, and write and delete an artifact."""
     file = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
-    if file is None:
-        return [Check(f"store {uri.partition('://')[0]}", False, "not known"), _artifacts(artifacts)]
-    checks = [_sqlite(file), _artifacts(artifacts)]
+    checks = [_postgres(uri) if file is None else _sqlite(file), _artifacts(artifacts)]
     places = {"of the store": file, "of the artifacts": None if "://" in artifacts else Path(artifacts)}
     return checks + [_space(name, place) for name, place in places.items() if place is not None]
 
@@ -55,6 +53,23 @@ def _sqlite(file: Path) -> Check:
     except sqlite3.Error as error:
         return Check(name, False, str(error))
     return _version(name, found)
+
+
+def _postgres(uri: str) -> Check:
+    from bis.tracking.postgres_errors import shown
+
+    name = f"store {shown(uri)}"
+    try:
+        from bis.tracking.database_postgres import PostgresDatabase
+
+        database = PostgresDatabase(uri, prepares=False)
+        try:
+            found = database.found_version()
+        finally:
+            database.close()
+    except BisError as error:
+        return Check(name, False, error.message)
+    return _version(name, found) if found else Check(name, True, "tables will be made at the first start")
 
 
 def _version(name: str, found: int) -> Check:

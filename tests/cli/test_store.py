@@ -1,0 +1,166 @@
+"""``bis store``: back-ups while a server runs, and stores made from them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bis.tracking.model import Metric, Param, Tag
+from bis.tracking.sql_store import open_sql_store
+from bis_server import serving
+from postgres_server import PostgresServer, missing, served
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from bis.tracking.sql_store import SqlStore
+    from bis_command import Bis
+
+API = "/api/2.0/mlflow"
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    reason = missing()
+    if reason is not None:
+        pytest.skip(reason)
+    yield from served()
+
+
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a store that is not there yet."""
+    if request.param == "SQLite":
+        return f"sqlite:///{tmp_path / 'restored' / 'tracking.db'}"
+    postgres: PostgresServer = request.getfixturevalue("postgres")
+    return postgres.new_database()
+
+
+def fill(store: SqlStore, runs: int = 3) -> list[str]:
+    """Runs with something in each table that matters."""
+    experiment = store.create_experiment("é'x", tags=[Tag("t", "1")])
+    made = []
+    for number in range(runs):
+        run_id = store.create_run(experiment, name=f"run {number}").info.run_id
+        values = [float("nan"), float("inf"), -1.5, 0.1 + 0.2]
+        metrics = [Metric("m", value, 1_795_610_431_794, step) for step, value in enumerate(values)]
+        store.log_batch(run_id, metrics, [Param("p", "ä\n'")], [Tag("k", "v")])
+        store.artifacts.write(f"{experiment}/{run_id}/artifacts/a/b.txt", b"content")
+        made.append(run_id)
+    return made
+
+
+def seen(store: SqlStore, run_ids: list[str]) -> str:
+    """All that is known of the runs, as text (NaN is equal to NaN there)."""
+    runs = [
+        (run.info, run.metrics, sorted(run.params.items()), sorted(run.tags.items()))
+        for run in map(store.run, run_ids)
+    ]
+    histories = [store.metric_history(run_id, "m").items for run_id in run_ids]
+    experiments = [store.experiment(info.experiment_id) for info, *_ in runs]
+    return repr((runs, histories, experiments, store.tokens.all()))
+
+
+def test_a_store_comes_back_in_either_database(bis: Bis, tmp_path: Path, new_store: str) -> None:
+    bis("tokens", "create", "--name", "alice")
+    store = open_sql_store(bis.home / "tracking.db", bis.home / "artifacts")
+    run_ids = fill(store)
+    before = seen(store, run_ids)
+    store.close()
+    made = bis("store", "backup", tmp_path / "backup", "--json")
+    assert made.status == 0, made.err
+    assert (made.json["runs"], made.json["artifacts"]) == (3, 3)
+    words = ("--store", new_store, "--artifacts", tmp_path / "files")
+    restored = bis("store", "restore", tmp_path / "backup", *words)
+    assert restored.status == 0, restored.err
+    assert "3 runs, 3 files" in restored.out
+    again = open_sql_store(new_store, tmp_path / "files")
+    assert seen(again, run_ids) == before
+    more = fill_one_more(again)
+    assert more not in run_ids
+    again.close()
+    refused = bis("store", "restore", tmp_path / "backup", *words)
+    assert refused.status == 2
+    assert "not put over a store" in refused.err
+
+
+def fill_one_more(store: SqlStore) -> str:
+    """New rows after a restore get numbers of their own."""
+    experiment = store.create_experiment("after")
+    run_id = store.create_run(experiment).info.run_id
+    store.log_batch(run_id, [Metric("new key", 1.0, 1, 0)])
+    return run_id
+
+
+def test_a_store_moves_from_postgresql_to_a_file(bis: Bis, tmp_path: Path, postgres: PostgresServer) -> None:
+    uri = postgres.new_database()
+    store = open_sql_store(uri, tmp_path / "files")
+    run_ids = fill(store)
+    before = seen(store, run_ids)
+    store.close()
+    variables = {"BIS_STORE": uri, "BIS_ARTIFACTS": str(tmp_path / "files")}
+    assert bis("store", "backup", tmp_path / "backup", **variables).status == 0
+    assert bis("store", "restore", tmp_path / "backup", "--store", tmp_path / "new.db").status == 0
+    again = open_sql_store(tmp_path / "new.db", tmp_path / "artifacts")
+    assert seen(again, run_ids) == before
+    fill_one_more(again)
+    again.close()
+
+
+def test_it_has_what_was_acknowledged_when_it_began(bis: Bis, tmp_path: Path) -> None:
+    with serving(bis) as one:
+        wire, stop, steps = one.wire(token=""), threading.Event(), list[int]()
+        reply = wire.ask("POST", f"{API}/runs/create", {"experiment_id": "0"})
+        run_id = reply.json["run"]["info"]["run_id"]
+
+        def log() -> None:
+            while not stop.is_set():
+                point = {"run_id": run_id, "key": "m", "value": 1, "timestamp": 1, "step": len(steps)}
+                assert wire.ask("POST", f"{API}/runs/log-metric", point).status == 200
+                steps.append(len(steps))
+
+        writer = threading.Thread(target=log)
+        writer.start()
+        try:
+            while not steps:
+                stop.wait(0.01)
+            before = len(steps)
+            made = bis("store", "backup", tmp_path / "backup")
+        finally:
+            stop.set()
+            writer.join()
+        assert made.status == 0, made.err
+    store = open_sql_store(tmp_path / "backup" / "tracking.db", tmp_path / "backup" / "artifacts")
+    kept = [point.step for point in store.metric_history(run_id, "m").items]
+    store.close()
+    assert kept == list(range(len(kept)))
+    assert before <= len(kept) <= len(steps)
+
+
+def test_files_may_be_left_out(bis: Bis, tmp_path: Path) -> None:
+    store = open_sql_store(bis.home / "tracking.db", bis.home / "artifacts")
+    fill(store, 1)
+    store.close()
+    assert bis("store", "backup", "b", "--without-artifacts", "--json").json["artifacts"] is None
+    assert not (tmp_path / "b" / "artifacts").exists()
+    assert bis("store", "restore", "b", "--store", "new/t.db").out.endswith(" kB\n")
+
+
+def test_what_is_no_backup_is_refused_and_leaves_nothing(bis: Bis, tmp_path: Path) -> None:
+    (tmp_path / "newer").mkdir()
+    (tmp_path / "newer" / "backup.json").write_text(json.dumps({"format": 999}))
+    for name, said in (("none", "is not a back-up"), ("newer", "made by a newer bis")):
+        result = bis("store", "restore", name, "--store", "new.db")
+        assert (result.status, said in result.err) == (2, True), result.err
+    assert not (tmp_path / "new.db").exists()
+    missing_store = bis("store", "backup", "b", "--store", "none.db")
+    assert "there is no store at" in missing_store.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["newer"]
+    assert bis("list").status == 0
+    (tmp_path / "b").mkdir()
+    assert "is there already" in bis("store", "backup", "b").err
+    assert bis("store").status == 2
