@@ -1,4 +1,4 @@
-"""Stores to test: the one in a home, and the same behind our own server."""
+"""Stores to test: over each kind of database, in the process and behind our own server."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ import pytest
 from bis.home import Home
 from bis.server.loopback import LoopbackServer
 from bis.tracking import Store, open_store
-from bis.tracking.sql_store import SqlStore
+from bis.tracking.database_postgres import PostgresDatabase
+from bis.tracking.sql_store import SqlStore, open_sql_store
+from postgres_server import PostgresServer, missing, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+_TEMPLATE = "bis_template"
 
 
 @pytest.fixture
@@ -21,11 +25,40 @@ def home(tmp_path: Path) -> Home:
     return Home(tmp_path / "home")
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server, in which a database with the tables of bis lies ready to be copied."""
+    reason = missing()
+    if reason is not None:
+        pytest.skip(reason)
+    for server in served():
+        server.execute(f"CREATE DATABASE {_TEMPLATE}")
+        PostgresDatabase(server.uri(_TEMPLATE)).close()
+        yield server
+
+
 @pytest.fixture
-def local(home: Home) -> Iterator[SqlStore]:
-    """The store in a home."""
-    store = open_store(home)
-    assert isinstance(store, SqlStore)
+def postgres_uri(postgres: PostgresServer) -> Iterator[str]:
+    """A new store in PostgreSQL."""
+    uri = postgres.new_database(_TEMPLATE)
+    yield uri
+    postgres.drop(uri)
+
+
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def address(request: pytest.FixtureRequest, home: Home) -> str | Path:
+    """Where an empty store is, of each kind."""
+    if request.param == "SQLite":
+        home.ensure()
+        return home.database
+    uri: str = request.getfixturevalue("postgres_uri")
+    return uri
+
+
+@pytest.fixture
+def local(address: str | Path, home: Home) -> Iterator[SqlStore]:
+    """A store over a database of each kind."""
+    store = open_sql_store(address, home.artifacts)
     yield store
     store.close()
 
@@ -37,16 +70,22 @@ def server(home: Home) -> Iterator[LoopbackServer]:
         yield server
 
 
-@pytest.fixture(params=["in the home", "behind a server"])
-def store(request: pytest.FixtureRequest, home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+@pytest.fixture(params=["in the process", "behind a server"])
+def store(
+    request: pytest.FixtureRequest,
+    local: SqlStore,
+    address: str | Path,
+    home: Home,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Store]:
     """Each kind of store: what holds for one holds for the other."""
-    if request.param == "in the home":
-        yield request.getfixturevalue("local")
+    if request.param == "in the process":
+        yield local
         return
-    server = request.getfixturevalue("server")
-    monkeypatch.delenv("MLFLOW_TRACKING_USERNAME", raising=False)
-    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", server.token)
-    yield open_store(home, server.url)
+    with LoopbackServer(address, home.artifacts) as server:
+        monkeypatch.delenv("MLFLOW_TRACKING_USERNAME", raising=False)
+        monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", server.token)
+        yield open_store(home, server.url)
 
 
 @pytest.fixture

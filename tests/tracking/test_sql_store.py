@@ -74,11 +74,11 @@ def test_a_key_of_a_batch_that_was_undone_is_not_remembered(local: SqlStore) -> 
     assert local.run(run_id).metrics == (Metric("new", 1.0, 1),)
 
 
-def test_several_stores_write_one_run_at_once(local: SqlStore, tmp_path: Path) -> None:
+def test_several_stores_write_one_run_at_once(local: SqlStore, address: str | Path, tmp_path: Path) -> None:
     run_id = local.create_run("0").info.run_id
 
     def write(number: int) -> None:
-        store = open_sql_store(tmp_path / "home" / "tracking.db", tmp_path / "home" / "artifacts")
+        store = open_sql_store(address, tmp_path / "home" / "artifacts")
         for step in range(50):
             store.log_batch(
                 run_id, [Metric(f"m{step % 5}", 1.0, number, step)], tags=[Tag(f"t{number}", "x")]

@@ -68,8 +68,9 @@ def test_the_last_use_only_grows(local: SqlStore) -> None:
 def test_running_runs_are_counted_from_an_index(local: SqlStore) -> None:
     local.create_run("0")
     assert local.running_count() == 1
-    plan = local._db.rows("EXPLAIN QUERY PLAN SELECT COUNT(*) FROM runs WHERE status = 'RUNNING'")
-    assert "runs_running" in str(list(map(tuple, plan)))
+    if local.uri.startswith("sqlite:"):  # PostgreSQL reads a table of one row whole, index or not
+        plan = local._db.rows("EXPLAIN QUERY PLAN SELECT COUNT(*) FROM runs WHERE status = 'RUNNING'")
+        assert "runs_running" in str(list(map(tuple, plan)))
 
 
 @pytest.mark.parametrize("text", ["", "bis", "bis_x", "abc_x_y"])

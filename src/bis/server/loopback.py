@@ -35,7 +35,7 @@ class LoopbackServer:
     """
 
     def __init__(
-        self, database: Path, artifact_root: Path | ArtifactStore, *, socket_file: Path | None = None
+        self, database: str | Path, artifact_root: Path | ArtifactStore, *, socket_file: Path | None = None
     ) -> None:
         self._database, self._artifact_root = database, artifact_root
         self._listener = _listener(socket_file)

@@ -67,3 +67,10 @@ class AgainError(RefusedError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, code="TEMPORARILY_UNAVAILABLE", hint="Try again.")
+
+
+class UncertainError(RefusedError):
+    """The connection was lost in the moment of the commit: nobody knows whether the write was kept."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="TEMPORARILY_UNAVAILABLE", hint="Look whether it was done.")

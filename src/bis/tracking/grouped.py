@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bis.errors import TrackingError
-from bis.tracking.database import AgainError
+from bis.tracking.database import AgainError, UncertainError
 from bis.tracking.refusals import RefusedError
 
 if TYPE_CHECKING:
@@ -160,7 +160,6 @@ class _Task:
 
     def do(self, store: SqlStore) -> None:
         """Carry it out within a transaction, which it may leave as it was."""
-        self.tries += 1
         self.result = self.error = None
         try:
             with store.writing():
@@ -203,6 +202,11 @@ def _write_group(store: SqlStore, left: deque[_Task]) -> None:
     try:
         with store.writing():
             _do_some(store, left, group)
+    except UncertainError as error:
+        for task in group:
+            task.error = error
+            task.answer()
+        return
     except (_EndedError, TrackingError) as error:
         if not group:  # it cannot be written at all, and long enough was waited for that
             _refuse(left, error)
@@ -222,6 +226,7 @@ def _do_some(store: SqlStore, left: deque[_Task], group: list[_Task]) -> None:
         task = left.popleft()
         if task.is_wanted():
             group.append(task)
+            task.tries += len(group) == 1  # those that follow do not wait for other processes
             task.do(store)
             if not store.is_writing:
                 raise _EndedError
@@ -230,9 +235,11 @@ def _do_some(store: SqlStore, left: deque[_Task], group: list[_Task]) -> None:
 def _write_alone(store: SqlStore, task: _Task) -> None:
     if not task.is_wanted():
         return
-    task.do(store)
-    while task.is_to_be_done_again():
+    while True:
+        task.tries += 1
         task.do(store)
+        if not task.is_to_be_done_again():
+            break
     task.answer()
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 _SQLITE = "sqlite:///"
+_POSTGRES = ("postgresql://", "postgres://")
 
 
 def open_sql_store(
@@ -39,9 +40,15 @@ def open_sql_store(
         artifacts = open_artifacts(artifacts)
     elif isinstance(artifacts, Path):
         artifacts = ArtifactDirectory(artifacts)
+    if isinstance(address, str) and address.startswith(_POSTGRES):
+        from bis.tracking.database_postgres import PostgresDatabase  # psycopg is an extra
+        from bis.tracking.postgres_errors import shown
+
+        return SqlStore(PostgresDatabase(address), artifacts, shown(address))
     if isinstance(address, str) and not address.startswith(_SQLITE):
         raise TrackingError(
-            f"bis has no store for {address.partition(':')[0]}", hint="There is sqlite:///FILE."
+            f"bis has no store for {address.partition(':')[0]}://...",
+            hint="There are sqlite:///FILE and postgresql://HOST/NAME.",
         )
     from bis.tracking.database_sqlite import SqliteDatabase  # sqlite3 only for its stores
 
