@@ -14,14 +14,14 @@ def read(file):
 
 
 def squared_distance(one, other):
-    return sum((a - b) ** 2 for a, b in zip(one, other))
+    return sum((a - b) ** 2 for a, b in zip(one, other))  # noqa: B905 (Python 3.8)
 
 
 def centroid(train):
     means = {}
     for label in (0, 1):
         points = [point for point, of in train if of == label]
-        means[label] = [sum(values) / len(points) for values in zip(*points)]
+        means[label] = [sum(values) / len(points) for values in zip(*points)]  # noqa: B905
     return lambda point: min(means, key=lambda label: squared_distance(point, means[label]))
 
 

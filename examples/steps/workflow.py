@@ -1,4 +1,4 @@
-"""The steps as a script calls them: each is a run inside the run of this one, and is reused when nothing has changed."""
+"""The steps as calls of a script: each is a run inside its run, and is reused when nothing has changed."""
 
 import sys
 
@@ -9,7 +9,11 @@ data = bis.run(".", "prepare", reuse=True).artifact_uri
 runs = [
     bis.run(".", "centroid_of", parameters={"data": data}, reuse=True, synchronous=False),
     bis.run(
-        ".", "neighbours_of", parameters={"data": data, "neighbours": neighbours}, reuse=True, synchronous=False
+        ".",
+        "neighbours_of",
+        parameters={"data": data, "neighbours": neighbours},
+        reuse=True,
+        synchronous=False,
     ),
 ]
 for run in runs:

@@ -86,6 +86,7 @@ def run(
         keep_env=tuple(keep_env),
         locked=locked,
         reuse=read_reuse(reuse),
+        quiet=notify is None,
     )
     submitted = start(
         options,

@@ -11,7 +11,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import tempfile
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow.entities import Metric, Param, RunStatus, RunTag
@@ -139,8 +141,9 @@ class BisSubmittedRun(SubmittedRun):  # type: ignore[misc]
                 self._client.log_batch(self._run_id, params=params[part], tags=words[part])
             for metric in run.metrics:
                 self._copy_history(store.metric_history(run.info.run_id, metric.key).items)
-            folder = store.artifact_location(run.info.run_id).removeprefix("file://")
-            self._client.log_artifacts(self._run_id, folder)
+            with tempfile.TemporaryDirectory() as directory:
+                here = store.download_artifacts(run.info.run_id, "", Path(directory))
+                self._client.log_artifacts(self._run_id, str(here))
 
     def _copy_history(self, points: Any) -> None:
         metrics = [Metric(point.key, point.value, point.timestamp, point.step) for point in points]

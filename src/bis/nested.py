@@ -44,7 +44,7 @@ def main() -> None:
     caller = _Caller(requests, replies)
     status = 1
     try:
-        status = _serve(caller, notifier())
+        status = _serve(caller, notifier(quiet=_is_quiet()))
     except BisError as error:
         caller.tell(error=str(error), kind=type(error).__name__)
     except KeyboardInterrupt:
@@ -55,6 +55,13 @@ def main() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(status)
+
+
+def _is_quiet() -> bool:
+    from bis.execution.enclosing import enclosing_run
+
+    enclosing = enclosing_run(os.environ)
+    return enclosing is not None and enclosing.quiet
 
 
 class _Caller:
@@ -199,6 +206,7 @@ def _inside(
         parent_run_id=request["parent_run_id"] or enclosing.run_id,
         tags={**options.tags, tags.CALL: call},
         trace="full" if enclosing.trace == "full" else None,
+        quiet=enclosing.quiet,
         kill_after_s=max(_SHORTEST_KILL_AFTER_S, enclosing.kill_after_s - _EARLIER_S),
     )
     return _as_before(_in_the_same_tree(inside, enclosing), call, enclosing, store, notify)

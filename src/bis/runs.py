@@ -65,6 +65,8 @@ class ExecutionOptions:
     """The run that this one belongs to; None: the one that encloses the caller, if any does."""
     repeats: str | None = None
     """The id of the run that this one repeats."""
+    quiet: bool = False
+    """The runs that it starts say nothing of themselves."""
     kill_after_s: float | None = None
     """Between TERM and KILL, when the run is ended before its time; None: what is usual."""
 
@@ -335,6 +337,7 @@ def execution_options(options: ExecutionOptions, streams: Streams | None) -> Opt
         storage=Path(storage) if storage else None,
         system_metrics_s=options.system_metrics_s,
         repeats=options.repeats,
+        quiet=options.quiet,
         kill_after_s=options.kill_after_s or KILL_AFTER_S,
     )
 

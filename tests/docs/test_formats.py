@@ -75,8 +75,8 @@ def test_show_prints_what_run_prints_and_what_the_reference_adds(bis: Bis) -> No
     write_project(bis.cwd / "hello", PROJECT)
     run = bis.run_json("hello")
     shown = bis("show", "--json").json
-    assert set(shown) - set(run) == {"start_time", "end_time", "artifacts"}
-    assert set(run) - set(shown) == {"source", "environment", "command"}
+    assert set(shown) - set(run) == {"start_time", "end_time", "artifacts", "children"}
+    assert set(run) - set(shown) == {"source", "environment", "command", "reused"}
 
 
 def test_every_key_of_a_comparison_is_in_the_reference(bis: Bis) -> None:

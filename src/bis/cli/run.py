@@ -281,6 +281,7 @@ def read_options(args: argparse.Namespace) -> RunOptions:
         level=None if args.level is None else read_level(args.level),
         trace=args.trace,
         reuse=args.reuse,
+        quiet=args.quiet,
         system_metrics_s=_system_metrics_s(args),
         keep_env=tuple(dict.fromkeys(args.keep_env)),
         locked=args.locked,

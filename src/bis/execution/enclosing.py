@@ -74,6 +74,7 @@ class Enclosing:
     backends: tuple[str, ...] = ("local",)
     repeats: str | None = None
     """The run that this one repeats: its children have the locks of that run's children."""
+    quiet: bool = False
     root: str = ""
     source: Mapping[str, Any] = field(default_factory=dict)
 

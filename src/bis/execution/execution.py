@@ -51,6 +51,8 @@ class Options:
     """Between TERM and KILL, when the run is ended before its time."""
     repeats: str | None = None
     """The id of the run that this one repeats."""
+    quiet: bool = False
+    """The runs that it starts say nothing of themselves."""
     system_metrics_s: float | None = None
     """Log how busy the machine is, each so many seconds."""
 
@@ -321,6 +323,7 @@ class Execution:
             trace=self._options.trace,
             kill_after_s=self._options.kill_after_s,
             repeats=self._options.repeats,
+            quiet=self._options.quiet,
             root=str(self._prepared.source.root),
             source=enclosing.source_document(self._prepared.source),
         ).write(file)
