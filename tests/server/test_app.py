@@ -333,7 +333,7 @@ def test_a_file_comes_back_as_an_attachment(wire: Wire, tmp_path: Path) -> None:
     assert wire.ask("PUT", f"{PROXY}/0/r/artifacts/%C3%BC%201.html", b"<script>").json == {}
     reply = wire.ask("GET", f"{PROXY}/0/r/artifacts/%C3%BC%201.html")
     assert reply.body == b"<script>"
-    assert reply.headers["content-disposition"] == "attachment"
+    assert reply.headers["content-disposition"] == "attachment; filename*=UTF-8''%C3%BC%201.html"
     assert reply.headers["content-type"] == "application/octet-stream"
     assert reply.headers["x-content-type-options"] == "nosniff"
     assert "sandbox" in reply.headers["content-security-policy"]

@@ -135,3 +135,58 @@ def test_the_registry(wire: Wire, root: str) -> None:
 def test_a_version_is_a_number(wire: Wire, version: str) -> None:
     reply = wire.ask("GET", f"{MLFLOW}/model-versions/get?name=iris&version={version}")
     assert (reply.status, reply.code) == (400, "INVALID_PARAMETER_VALUE")
+
+
+def test_a_version_has_the_run_of_its_logged_model_and_the_files_of_another(
+    wire: Wire, run_id: str, model: dict[str, Any]
+) -> None:
+    for name in ("iris", "copy"):
+        wire.ask("POST", f"{MLFLOW}/registered-models/create", {"name": name})
+    number = model["info"]["model_id"]
+    version = {"name": "iris", "source": f"models:/{number}", "model_id": number}
+    made = wire.ask("POST", f"{MLFLOW}/model-versions/create", version).json["model_version"]
+    assert (made["run_id"], made["source"]) == (run_id, f"models:/{number}")
+    uri = f"mlflow-artifacts:/0/models/{number}/artifacts"
+    found = wire.ask("GET", f"{MLFLOW}/model-versions/get-download-uri?name=iris&version=1").json
+    assert found == {"artifact_uri": uri}
+    wire.ask("POST", f"{MLFLOW}/model-versions/create", {"name": "copy", "source": "models:/iris/1"})
+    found = wire.ask("GET", f"{MLFLOW}/model-versions/get-download-uri?name=copy&version=1").json
+    assert found == {"artifact_uri": uri}
+    wire.ask("PUT", f"/api/2.0/mlflow-artifacts/artifacts/0/models/{number}/artifacts/MLmodel", b"x")
+    path = "/model-versions/get-artifact?name=copy&version=1&path=MLmodel"
+    assert wire.ask("GET", path).body == b"x"
+
+
+@pytest.mark.parametrize("source", ["models:/m-0123456789abcdef", "models:/no/1", "models:/iris/7"])
+def test_a_version_of_what_is_not_there_is_refused(wire: Wire, source: str) -> None:
+    wire.ask("POST", f"{MLFLOW}/registered-models/create", {"name": "iris"})
+    reply = wire.ask("POST", f"{MLFLOW}/model-versions/create", {"name": "iris", "source": source})
+    assert (reply.status, reply.code) == (404, "RESOURCE_DOES_NOT_EXIST")
+
+
+@pytest.mark.parametrize("source", ["dummy-source", "prompt-template"])
+def test_a_prompt_is_a_version_without_files(wire: Wire, source: str) -> None:
+    tags = [
+        {"key": "mlflow.prompt.is_prompt", "value": "true"},
+        {"key": "mlflow.prompt.text", "value": "Hello {x}"},
+    ]
+    wire.ask("POST", f"{MLFLOW}/registered-models/create", {"name": "hello", "tags": tags[:1]})
+    made = wire.ask(
+        "POST", f"{MLFLOW}/model-versions/create", {"name": "hello", "source": source, "tags": tags}
+    )
+    assert made.json["model_version"]["tags"] == tags
+
+
+def test_a_path_on_a_disk_is_no_source_but_of_the_runs_own_files(wire: Wire, tmp_path: Any) -> None:
+    wire.ask("POST", f"{MLFLOW}/registered-models/create", {"name": "iris"})
+    old = "mlflow-python-client/1.20.2"  # it is given paths instead of mlflow-artifacts:
+    run = wire.ask("POST", f"{MLFLOW}/runs/create", {"experiment_id": "0"}, User_Agent=old).json["run"][
+        "info"
+    ]
+    body = {"name": "iris", "source": f"{run['artifact_uri']}/model", "run_id": run["run_id"]}
+    assert wire.ask("POST", f"{MLFLOW}/model-versions/create", body, User_Agent=old).status == 200
+    for source in ("/etc", f"{run['artifact_uri']}-other", tmp_path.as_uri(), f"{run['artifact_uri']}/../x"):
+        reply = wire.ask(
+            "POST", f"{MLFLOW}/model-versions/create", {**body, "source": source}, User_Agent=old
+        )
+        assert (reply.status, reply.code) == (400, "INVALID_PARAMETER_VALUE")

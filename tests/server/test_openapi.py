@@ -127,6 +127,6 @@ def test_some_requests_of_every_kind(case: Any, served: Served, known: Known) ->
 
 @pytest.mark.slow
 @schema.parametrize()
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 def test_many_requests_of_every_kind(case: Any, served: Served, known: Known) -> None:
     _hold(case, served, known)

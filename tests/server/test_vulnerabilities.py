@@ -30,6 +30,30 @@ if TYPE_CHECKING:
     from raw_http import Reply
     from server.api import Known
 
+CLASSES = {
+    "read outside of the root": (
+        "CVE-2023-1176 CVE-2023-1177 CVE-2023-2356 CVE-2023-2780 CVE-2023-30172 CVE-2023-3765 CVE-2023-6909"
+        " CVE-2023-6977 CVE-2024-1483 CVE-2024-1558 CVE-2024-1593 CVE-2024-1594 CVE-2024-2928 CVE-2024-3573"
+        " CVE-2024-3848 CVE-2024-8859 CVE-2025-11201 CVE-2026-2033 CVE-2026-2614"
+    ),
+    "write or delete outside of the root": (
+        "CVE-2023-6015 CVE-2023-6018 CVE-2023-6753 CVE-2023-6831 CVE-2023-6975 CVE-2023-6976 CVE-2024-1560"
+    ),
+    "requests sent for others": "CVE-2023-6974 CVE-2025-52967 CVE-2026-64849 GHSA-h7x2-h6g9-p789",
+    "browsers": (
+        "CVE-2023-6568 CVE-2023-43472 CVE-2024-27132 CVE-2024-27133 CVE-2025-1473 CVE-2025-14279 GHSA-3v79"
+    ),
+    "who may ask": (
+        "CVE-2023-6014 CVE-2024-4263 CVE-2025-1474 CVE-2025-11200 CVE-2026-0545 CVE-2026-2651 CVE-2026-2652"
+    ),
+    "code": (
+        "CVE-2022-0736 CVE-2023-4033 CVE-2023-6940 CVE-2024-37052 CVE-2024-37061 CVE-2025-10279 CVE-2025-15379"
+        " CVE-2026-0596 CVE-2026-4137"
+    ),
+    "exhaustion": "CVE-2024-3099 CVE-2024-6838 CVE-2025-0453",
+}
+"""The class -> what MLflow's server has had of it."""
+
 MLFLOW = "/api/2.0/mlflow"
 PROXY = "/api/2.0/mlflow-artifacts/artifacts"
 SECRET = "nobody may read this"
@@ -166,12 +190,19 @@ def known(target: Target) -> Known:
     return target.known
 
 
+def test_every_vulnerability_of_the_table_has_a_test() -> None:
+    tests = [value for name, value in globals().items() if name.startswith("test_")]
+    tried = " ".join(test.__doc__ or "" for test in tests)
+    assert [number for numbers in CLASSES.values() for number in numbers.split() if number not in tried] == []
+
+
 # Reading outside of the root
 
 
 @pytest.mark.parametrize("path", CLIMBS)
 def test_no_path_reads_outside_of_the_root(target: Target, known: Known, path: str) -> None:
-    """CVE-2023-1176, CVE-2023-1177, CVE-2023-2780, CVE-2024-1593 (;), CVE-2024-1483, CVE-2024-1594 (#)."""
+    """CVE-2023-1176, CVE-2023-1177, CVE-2023-2780, CVE-2024-1593 (;), CVE-2024-1483, CVE-2024-1594 (#),
+    CVE-2023-3765 (absolute)."""
     run, model = known.names["run_id"], known.names["model_id"]
     target.refused("GET", f"{PROXY}/{path}")
     target.refused("GET", f"{PROXY}/0/{run}/artifacts/{path}")
@@ -516,7 +547,8 @@ class _Touches:
 
 
 def test_nothing_that_is_sent_is_executed(target: Target, known: Known, tmp_path: Path) -> None:
-    """CVE-2024-37052 to CVE-2024-37061 (pickles), CVE-2026-0596 (shell), CVE-2023-6940, CVE-2025-15379."""
+    """CVE-2024-37052 to CVE-2024-37061 (pickles), CVE-2026-0596 and CVE-2023-4033 (shell), CVE-2023-6940,
+    CVE-2025-15379."""
     ran = tmp_path / "ran"
     run = known.names["run_id"]
     command = f"$(touch {ran}); touch {ran} `touch {ran}` | touch {ran}"

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _LOGGED_MODEL = re.compile(r"models:/(m-[0-9a-f]+)")
 _MODEL_VERSION = re.compile(r"models:/([^/@]+)/([0-9]{1,18})")
 _MOST_DECODINGS = 5
+_NO_SOURCES = ("dummy-source", "prompt-template")
+"""What MLflow's clients say for a version that has no files: a prompt."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,11 @@ def origin_of(store: SqlStore, source: str, run_id: str, model_id: str) -> Origi
     version = _MODEL_VERSION.fullmatch(source)
     if version is not None:
         source = store.model_artifact_uri(version[1], version[2])
-    elif is_local(source) and not (run_id and _is_below(source, store.artifact_location(run_id))):
+    elif (
+        is_local(source)
+        and source not in _NO_SOURCES
+        and not (run_id and _is_below(source, store.artifact_location(run_id)))
+    ):
         raise invalid(
             f"Invalid model version source: '{source[:200]}'. To use a local path as a model version source, the"
             " run_id request parameter has to be specified and the local path has to be contained within the"

@@ -9,7 +9,7 @@ import asyncio
 import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from bis.server.byte_ranges import UnsatisfiableError, asked_range, is_known
 from bis.server.encoding import files
@@ -36,7 +36,6 @@ METHODS = ("GET", "HEAD", "PUT", "DELETE")
 
 _INERT = [
     (b"content-type", b"application/octet-stream"),
-    (b"content-disposition", b"attachment"),
     (b"content-security-policy", b"sandbox; default-src 'none'"),
     (b"x-content-type-options", b"nosniff"),
     (b"accept-ranges", b"bytes"),
@@ -108,7 +107,9 @@ async def _download(
     store: ArtifactStore, path: str, headers: Mapping[bytes, bytes], send: Send, *, head: bool
 ) -> None:
     async with _in_threads(store.open(path)) as file:
-        about = [*_INERT, (b"etag", file.etag.encode())]
+        name = quote(path.rpartition("/")[2], safe="")  # RFC 8187: no letter of it can end the header
+        disposition = (b"content-disposition", f"attachment; filename*=UTF-8''{name}".encode())
+        about = [*_INERT, disposition, (b"etag", file.etag.encode())]
         if is_known(headers, file.etag):
             await _send_head(send, 304, about)
             await send({"type": "http.response.body", "body": b""})
