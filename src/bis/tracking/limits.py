@@ -12,6 +12,7 @@ from bis.tracking.refusals import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
 
     from bis.tracking.model import DatasetInput, Metric, Param, Tag
 
@@ -65,21 +66,22 @@ def check_length(value: str, limit: int, what: str) -> None:
         )
 
 
-def check_metric(metric: Metric) -> None:
-    """Refuse a metric whose key, time or step cannot be stored."""
-    check_key(metric.key, "metric")
+def check_metrics(metrics: Sequence[Metric]) -> None:
+    """Refuse metrics whose key, time or step cannot be stored; keys that come often are looked at once."""
+    for key in dict.fromkeys([metric.key for metric in metrics]):
+        check_key(key, "metric")
+    for metric in metrics:
+        if not (0 <= metric.timestamp < _INT64 and -_INT64 <= metric.step < _INT64):
+            _refuse_metric(metric)
+
+
+def _refuse_metric(metric: Metric) -> NoReturn:
+    what = f"for metric '{metric.key}' (value={metric.value})."
     if not 0 <= metric.timestamp < _INT64:
         raise invalid(
-            f"Got invalid timestamp {metric.timestamp} for metric '{metric.key}' (value={metric.value})."
-            f" Timestamp must"
-            " be a nonnegative long (64-bit integer) "
+            f"Got invalid timestamp {metric.timestamp} {what} Timestamp must be a nonnegative long (64-bit integer) "
         )
-    if not -_INT64 <= metric.step < _INT64:
-        raise invalid(
-            f"Got invalid step {metric.step} for metric '{metric.key}' (value={metric.value}). Step must be"
-            f" a valid long"
-            " (64-bit integer)."
-        )
+    raise invalid(f"Got invalid step {metric.step} {what} Step must be a valid long (64-bit integer).")
 
 
 def check_param(param: Param) -> None:
@@ -104,8 +106,7 @@ def check_batch(metrics: Sequence[Metric], params: Sequence[Param], tags: Sequen
     ):
         if number > limit:
             raise invalid(f"A batch logging request can contain at most {limit} {what}. Got {number} {what}.")
-    for metric in metrics:
-        check_metric(metric)
+    check_metrics(metrics)
     for param in params:
         check_param(param)
     for tag in tags:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from bis.tracking.limits import check_metric
+from bis.tracking.limits import check_metrics
 from bis.tracking.model import Page, Tag
 from bis.tracking.param_values import same_value
 from bis.tracking.refusals import absent, invalid
@@ -43,8 +43,7 @@ class SqlRunData:
         ``origin="bis"`` marks parameters that bis logs for a project: the script may log them again with an
         equal value. Any other second value of a parameter is refused.
         """
-        for metric in metrics:
-            check_metric(metric)
+        check_metrics(metrics)
         with self._db.writing() as connection:
             number = active_run(connection, run_id)
             if metrics:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bis.errors import TrackingError
 from bis.repeat.capsule.layout import CapsuleError
 from bis.tracking import Dataset, DatasetInput, Metric, RunStatus, Tag
-from bis.tracking.limits import check_metric
+from bis.tracking.limits import check_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,8 +97,7 @@ def _check_types(run: RunDocument) -> None:
     times = (run.start_time, run.start_time if run.end_time is None else run.end_time)
     if not all(isinstance(time, int) for time in times) or not run.status.is_terminated:
         raise ValueError("its times or status are none of a run that has ended")
-    for metric in run.metrics:
-        check_metric(metric)
+    check_metrics(run.metrics)
 
 
 def _texts(run: RunDocument) -> Iterator[str]:
