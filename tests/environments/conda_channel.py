@@ -32,7 +32,7 @@ PLACEHOLDER = "/opt/placeholder_" + "placehold_" * 23 + "end"
 LONG_AGO = 1_577_836_800_000
 """2020-01-01 in conda's milliseconds."""
 VERSIONS = ("3.8", "3.13")
-_FORMAT = "2"
+_FORMAT = "3"
 _LEFT_OUT = {"test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3", "__pycache__", "site-packages"}
 
 
@@ -60,7 +60,6 @@ class Channel:
         timestamp: int | None = LONG_AGO,
         entry_points: tuple[str, ...] = (),
         subdir: str | None = None,
-        wrong_hash: bool = False,
     ) -> Path:
         """Add a package and return its file. Text that holds ``PLACEHOLDER`` is relocated; ``bin/`` is executable."""
         folder = subdir or ("noarch" if noarch else SUBDIR)
@@ -79,8 +78,8 @@ class Channel:
         file = self.directory / folder / f"{name}-{version}-{build}.conda"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-        digest = hashlib.sha256(b"other" if wrong_hash else content).hexdigest()
-        self.entries[f"{folder}/{file.name}"] = {**entry, "sha256": digest, "size": len(content)}
+        hashes = {kind: hashlib.new(kind, content).hexdigest() for kind in ("md5", "sha256")}
+        self.entries[f"{folder}/{file.name}"] = {**entry, **hashes, "size": len(content)}
         self._index()
         return file
 
@@ -124,7 +123,7 @@ def _package(
     contents = {path: _bytes(content) for path, content in sorted(files.items())}
     modes = {path: _mode(path, content) for path, content in files.items()}
     paths = {"paths": [_path(path, content) for path, content in contents.items()], "paths_version": 1}
-    index = {key: value for key, value in entry.items() if key not in {"sha256", "size"}}
+    index = {key: value for key, value in entry.items() if key not in {"md5", "sha256", "size"}}
     info = {"info/index.json": json.dumps(index).encode(), "info/paths.json": json.dumps(paths).encode()}
     if entry.get("noarch") == "python":
         link = {

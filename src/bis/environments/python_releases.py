@@ -21,6 +21,11 @@ RELEASED = {
 }
 
 
+def newest_a_year_old(on: date) -> tuple[int, int]:
+    """The newest minor version that had been out for a year; the oldest of the table before that."""
+    return max((minor for minor in RELEASED if was_a_year_old(minor, on)), default=min(RELEASED))
+
+
 def was_a_year_old(minor: tuple[int, int], on: date) -> bool:
     """True when the minor version had been out for a year; one that the table does not know is new."""
     released = RELEASED.get(minor)

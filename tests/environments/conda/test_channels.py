@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as running
 from hypothesis import strategies as st
 
 from bis.environments.conda.channels import Channel, Channels, as_kept, without_credentials
@@ -133,6 +134,7 @@ def test_what_a_lock_keeps_of_a_channel(written: str, kept: str) -> None:
 WORDS = st.text("abcdefghijklmnopqrstuvwxyz0123456789-._", min_size=1, max_size=12)
 
 
+@running(deadline=None)
 @given(WORDS.map(lambda word: f"user{word}"), WORDS.map(lambda word: f"tk{word}"), WORDS)
 def test_no_credential_is_left_in_a_text(user: str, token: str, channel: str) -> None:
     address = f"https://{user}:{token}@host.example/t/{token}/{channel}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+import uv
 from rattler.lock import LockFile
 
 from bis.environments import AsOf, Lock
@@ -167,7 +169,7 @@ def test_a_dependency_that_is_none_is_named(project: Project, channel: Channel) 
 def test_a_package_without_a_hash_cannot_be_locked(project: Project, channel: Channel) -> None:
     channel.add("tool", "1.0")
     index = channel.directory / SUBDIR / "repodata.json"
-    index.write_text(index.read_text().replace('"sha256"', '"other"'))
+    index.write_text(index.read_text().replace('"sha256"', '"other"').replace('"md5"', '"another"'))
     with pytest.raises(ResolutionError, match=r"no hash for tool 1\.0"):
         lock(project, [channel.url], "tool")
 
@@ -187,6 +189,20 @@ def test_the_lock_is_text_that_other_tools_read(project: Project, channel: Chann
         "tool": f"{channel.url}/{SUBDIR}/tool-1.0-0.conda",
     }
     assert all(record.sha256 for record in records)
+
+
+@pytest.mark.slow
+def test_conda_lock_itself_renders_the_lock(project: Project, channel: Channel, tmp_path: Path) -> None:
+    channel.add("tool", "1.0", depends=("base >=1", "base <3"))
+    channel.add("base", "2.0")
+    (tmp_path / "conda-lock.yml").write_text(lock(project, [channel.url], "tool").conda)
+    render = ["render", "--kind", "explicit", "--platform", SUBDIR, "conda-lock.yml"]
+    command = [uv.find_uv_bin(), "tool", "run", "--quiet", "--from", "conda-lock", "conda-lock", *render]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    if "conda-lock" in done.stderr and "not found" in done.stderr:
+        pytest.skip("conda-lock is not to be had")
+    assert done.returncode == 0, done.stderr
+    assert f"{channel.url}/{SUBDIR}/tool-1.0-0.conda#" in (tmp_path / f"conda-{SUBDIR}.lock").read_text()
 
 
 def test_the_digest_is_over_files_and_hashes_and_not_over_addresses(
@@ -254,6 +270,15 @@ def test_the_pip_section_may_need_another_version_than_conda_has(
 
     printed = run_in(environment, "python -c 'import shared; print(shared.__version__)'", project.directory)
     assert printed == "2.0"
+
+
+def test_without_a_pinned_python_it_is_one_that_was_a_year_old(project: Project) -> None:
+    old, new = python_or_skip("3.8"), python_or_skip("3.13")
+    project.write("conda.yaml", f"channels: [{pythons().url}]\ndependencies: [python]\n")
+    assert project.lock(AsOf.option("2025-01-01"), manager="conda").python == old
+    assert project.lock(AsOf.option("2025-12-01"), manager="conda").python == new
+    project.write("conda.yaml", f"channels: [{pythons().url}]\ndependencies: [python>=3.9]\n")
+    assert project.lock(AsOf.option("2025-01-01"), manager="conda").python == new
 
 
 def test_without_a_declared_python_none_is_installed(project: Project, channel: Channel) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bis.environments.conda.packages import Package, from_text, to_text
@@ -40,6 +40,7 @@ def text_of(*packages: Package) -> str:
     return to_text(packages, channels=["conda-forge"], platform="linux-64", source="conda.yaml")
 
 
+@settings(deadline=None)
 @given(st.lists(PACKAGES, max_size=5, unique_by=lambda each: each.name))
 def test_what_is_written_is_read_back_by_us_and_as_yaml(packages: list[Package]) -> None:
     text = text_of(*packages)

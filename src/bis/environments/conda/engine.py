@@ -93,6 +93,8 @@ class Problem:
     channels: tuple[str, ...]
     """Addresses, the one that counts most first."""
     specs: tuple[str, ...]
+    constraints: tuple[str, ...]
+    """What holds for packages that are chosen, and asks for none."""
     as_of: datetime | None
     add_pip: bool
     strict: bool
@@ -138,6 +140,7 @@ def solve(
         timestamp_policy="allow-missing",
         channel_relations="disabled",  # the project names its channels, and no channel names others
         add_pip_as_python_dependency=problem.add_pip,
+        constraints=[rattler.MatchSpec(each) for each in problem.constraints],
     )
     try:
         with _certificates(settings):

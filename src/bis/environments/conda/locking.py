@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import tempfile
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from bis.environments.conda.progress import Progress
 from bis.environments.conda_versions import parse
 from bis.environments.interpreters import Interpreter
 from bis.environments.locks import Lock, platform_tag
+from bis.environments.python_releases import newest_a_year_old
 from bis.environments.resolving import locked_paths, solve, unhashed_notes
 from bis.environments.uv_command import without_credentials as without_user
 from bis.errors import BuildError, SpecError
@@ -117,6 +120,8 @@ class Resolution:
 
     def _ask_again(self, channels: list[Channel], specs: list[str]) -> tuple[list[Package], list[str]]:
         """Ask, and where an export of another platform is the reason, for what this one can have of it."""
+        with contextlib.suppress(engine.Conflict):
+            return self._ask(channels, specs, limits=self._limits(specs)), []
         try:
             return self._ask(channels, specs), []
         except engine.Conflict as conflict:
@@ -137,10 +142,21 @@ class Resolution:
         except engine.Conflict as conflict:
             raise self._explained(conflict, channels, own) from conflict
 
-    def _ask(self, channels: list[Channel], specs: list[str], *, dated: bool = True) -> list[Package]:
+    def _limits(self, specs: list[str]) -> tuple[str, ...]:
+        """Where the project pins no Python: the newest minor version that was a year old, as for other environments."""
+        if any(_name(each) == "python" and _pins(each) for each in specs):
+            return ()
+        day = (self.as_of.time or datetime.now(timezone.utc)).date()
+        major, minor = newest_a_year_old(day)
+        return (f"python <{major}.{minor + 1}.0a0",)
+
+    def _ask(
+        self, channels: list[Channel], specs: list[str], *, dated: bool = True, limits: tuple[str, ...] = ()
+    ) -> list[Package]:
         problem = engine.Problem(
             channels=tuple(dict.fromkeys(each.address for each in channels)),
             specs=tuple(specs),
+            constraints=limits,
             as_of=self.as_of.time if dated else None,
             add_pip=self.settings.add_pip,
             strict=self.settings.strict_priority,
@@ -247,6 +263,11 @@ def _names(before: list[str], after: list[str]) -> str:
 def _name(text: str) -> str:
     parsed = parse(text)
     return parsed.name.lower() if parsed else ""
+
+
+def _pins(text: str) -> bool:
+    parsed = parse(text)
+    return parsed is not None and bool(parsed.version)
 
 
 def _without_build(text: str) -> str:
