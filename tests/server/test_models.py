@@ -155,6 +155,8 @@ def test_a_version_has_the_run_of_its_logged_model_and_the_files_of_another(
     wire.ask("PUT", f"/api/2.0/mlflow-artifacts/artifacts/0/models/{number}/artifacts/MLmodel", b"x")
     path = "/model-versions/get-artifact?name=copy&version=1&path=MLmodel"
     assert wire.ask("GET", path).body == b"x"
+    path = f"/ajax-api/2.0/mlflow/logged-models/{number}/artifacts/files?artifact_file_path=MLmodel"
+    assert wire.ask("GET", path).body == b"x"
 
 
 @pytest.mark.parametrize("source", ["models:/m-0123456789abcdef", "models:/no/1", "models:/iris/7"])

@@ -82,12 +82,12 @@ def _name(route: Route) -> str:
     return f"{route.method} {route.path}"
 
 
-@pytest.mark.parametrize("route", TABLE.routes, ids=_name)
 @pytest.mark.parametrize("root", ["/api/3.0", "/ajax-api/2.0", "/ajax-api/3.0", "/api/2.0/preview"])
-def test_every_endpoint_is_reached_by_every_root(wire: Wire, known: Known, route: Route, root: str) -> None:
-    path = path_of(route, known).replace("/api/2.0", root)
-    reply = wire.ask(route.method, path, None if route.method == "GET" else {"name": "no"})
-    assert reply.code != "ENDPOINT_NOT_FOUND"
+def test_every_endpoint_is_reached_by_every_root(wire: Wire, known: Known, root: str) -> None:
+    for route in TABLE.routes:
+        path = path_of(route, known).replace("/api/2.0", root)
+        reply = wire.ask(route.method, path, None if route.method == "GET" else {"name": "no"})
+        assert reply.code != "ENDPOINT_NOT_FOUND", path
 
 
 LAST_DELETES: list[Route] = sorted(TABLE.routes, key=lambda route: route.method == "DELETE")

@@ -217,6 +217,8 @@ def test_no_path_reads_outside_of_the_root(target: Target, known: Known, path: s
     target.refused("GET", f"/get-artifact?run_id={run}&path={in_query}")
     target.refused("GET", f"/get-artifact?run_uuid={run}&path={in_query}")
     target.refused("GET", f"/model-versions/get-artifact?name=iris&version=1&path={in_query}")
+    files = f"/ajax-api/2.0/mlflow/logged-models/{model}/artifacts/files"
+    target.refused("GET", f"{files}?artifact_file_path={in_query}")
 
 
 @pytest.mark.parametrize("location", LOCATIONS)

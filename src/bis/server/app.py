@@ -140,14 +140,24 @@ class App:
             await _reply(send, 200, _TEXTS[path], b"text/plain; charset=utf-8")
         elif path == openapi.PATH:
             await _reply(send, 200, openapi.document_json(TABLE))
-        elif path in artifacts.LOCATED:
-            fields, find = _query_fields(scope["query_string"]), artifacts.LOCATED[path]
-            located = self._store.read(lambda store: find(Call(store, fields, self._encoder)))
-            store, name = await asyncio.wrap_future(located)
-            await artifacts.download(store, name, headers, send, head=scope["method"] == "HEAD")
+        elif (found := artifacts.locator(path)) is not None:
+            await self._located(*found, scope, headers, send)
         else:
             return False
         return True
+
+    async def _located(
+        self,
+        find: artifacts.Locator,
+        parts: tuple[str, ...],
+        scope: Scope,
+        headers: Mapping[bytes, bytes],
+        send: Send,
+    ) -> None:
+        fields = _query_fields(scope["query_string"])
+        located = self._store.read(lambda store: find(Call(store, fields, self._encoder, parts)))
+        store, name = await asyncio.wrap_future(located)
+        await artifacts.download(store, name, headers, send, head=scope["method"] == "HEAD")
 
     async def _file(
         self, method: str, path: str, headers: Mapping[bytes, bytes], receive: Receive, send: Send

@@ -6,7 +6,9 @@ What reads or writes a disk or an object store does so in a thread: the event lo
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
+from collections.abc import Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, unquote
@@ -18,7 +20,7 @@ from bis.tracking.artifact_store import CHUNK_BYTES, write_all
 from bis.tracking.refusals import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Mapping
     from contextlib import AbstractContextManager
 
     from bis.server.asgi import Receive, Send
@@ -185,11 +187,24 @@ def _of_version(call: Call) -> tuple[ArtifactStore, str]:
     return call.store.served_directory(uri), call.fields.required("path")
 
 
-LOCATED: dict[str, Callable[[Call], tuple[ArtifactStore, str]]] = {
-    "/get-artifact": _of_run,
-    "/model-versions/get-artifact": _of_version,
-}
-"""Files as MLflow's pages ask for them: by run, and by version of a model."""
+def _of_logged_model(call: Call) -> tuple[ArtifactStore, str]:
+    uri = call.store.logged_model(call.parts[0]).artifact_uri
+    return call.store.served_directory(uri), call.fields.required("artifact_file_path")
+
+
+Locator = Callable[["Call"], "tuple[ArtifactStore, str]"]
+
+_LOCATED: dict[str, Locator] = {"/get-artifact": _of_run, "/model-versions/get-artifact": _of_version}
+_OF_LOGGED_MODEL = re.compile(r"/ajax-api/[23]\.0/mlflow/logged-models/([^/\0]+)/artifacts/files")
+
+
+def locator(path: str) -> tuple[Locator, tuple[str, ...]] | None:
+    """What finds the file that MLflow's pages ask for by run, version or logged model; None for other paths."""
+    if path in _LOCATED:
+        return _LOCATED[path], ()
+    match = _OF_LOGGED_MODEL.fullmatch(path)
+    return (_of_logged_model, match.groups()) if match else None
+
 
 ROUTES: Routes = (
     reads(

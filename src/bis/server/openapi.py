@@ -91,10 +91,7 @@ def _operation(route: Route) -> Schema:
         "x-bis-writes": route.writes,
         "responses": _answers(_json(_object(route.gives, sent=False))),
     }
-    parameters = [
-        {"name": part, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-        for part in re.findall(r"{(\w+)}", route.path)
-    ]
+    parameters = _names(route.path)
     if route.method == "GET":
         parameters += _query(route.takes)
     elif route.takes:
@@ -116,6 +113,13 @@ def _answers(content: Schema) -> Schema:
 
 def _json(schema: Schema) -> Schema:
     return {"application/json": {"schema": schema}}
+
+
+def _names(path: str) -> list[Schema]:
+    return [
+        {"name": part, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        for part in re.findall(r"{(\w+)}", path)
+    ]
 
 
 def _query(fields: str) -> list[Schema]:
@@ -174,14 +178,13 @@ def _other_paths() -> Iterator[tuple[str, Schema]]:
         {"get": {"responses": {"200": _content("application/json", "This document", {"type": "object"})}}},
     )
     for path, fields in FILE_PATHS.items():
-        yield path, {"get": {"parameters": _query(fields), "responses": _file_answers()}}
-    name = {"name": "path", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        yield path, {"get": {"parameters": [*_names(path), *_query(fields)], "responses": _file_answers()}}
     done = _answers(_json({"type": "object", "additionalProperties": False}))
     body = {"required": True, "content": {"application/octet-stream": {"schema": _BYTES}}}
     yield (
         f"{ROOT}/mlflow-artifacts/artifacts/{{path}}",
         {
-            "parameters": [name],
+            "parameters": _names("{path}"),
             "get": {"responses": _file_answers()},
             "put": {"requestBody": body, "responses": done},
             "delete": {"responses": done},
@@ -192,6 +195,7 @@ def _other_paths() -> Iterator[tuple[str, Schema]]:
 FILE_PATHS = {
     "/get-artifact": "path! run_id run_uuid",
     "/model-versions/get-artifact": "path! name! version!",
+    "/ajax-api/2.0/mlflow/logged-models/{model_id}/artifacts/files": "artifact_file_path!",
 }
 """Files by other names than their address, as MLflow's pages ask for them."""
 
