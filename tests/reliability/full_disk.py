@@ -66,7 +66,7 @@ def fill_and_free(place: Path) -> tuple[int, int]:
     after.end()
     check_writers(server.port, [before, after])
     server.stop()
-    check_database(server.home / "bis.db")
+    check_database(server.home / "tracking.db")
     return len(before.acknowledged), len(after.acknowledged)
 
 
@@ -86,6 +86,7 @@ def _write_until_refused(port: int, run_id: str, writer: Writer) -> str:
         try:
             client.call("runs/log-batch", {"run_id": run_id, "metrics": fields}, patience_s=0)
         except OSError as error:
+            client.close()
             return str(error)
         writer.acknowledged += points
         step += 1000

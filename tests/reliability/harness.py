@@ -63,8 +63,9 @@ class Server:
             if self.process.poll() is not None:
                 raise DamagedError(f"the server ended with {self.process.returncode}; see {log.name}")
             try:
-                if Client(self.port).get("/health") == "OK":
-                    return
+                with Client(self.port) as client:
+                    if client.get("/health") == "OK":
+                        return
             except OSError:
                 time.sleep(0.02)
         raise DamagedError(f"the server is not ready after {_READY_S} s")
@@ -134,6 +135,12 @@ class Client:
             self.close()
             raise
 
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Close the connection; the next request opens another."""
         if self._connection is not None:
@@ -194,7 +201,8 @@ class Writer:
 
 def new_run(port: int) -> str:
     """Make a run; returns its id."""
-    made = Client(port).call("runs/create", {"experiment_id": "0", "start_time": 1})
+    with Client(port) as client:
+        made = client.call("runs/create", {"experiment_id": "0", "start_time": 1})
     return str(made["run"]["info"]["run_id"])
 
 
@@ -206,9 +214,8 @@ def history(port: int, run_id: str, key: str) -> list[tuple[int, float]]:
         query = f"run_id={run_id}&metric_key={key}&max_results=25000" + (
             f"&page_token={token}" if token else ""
         )
-        client = Client(port)
-        page = json.loads(client.get(f"{API}metrics/get-history?{query}"))
-        client.close()
+        with Client(port) as client:
+            page = json.loads(client.get(f"{API}metrics/get-history?{query}"))
         found += [(int(each["step"]), float(each["value"])) for each in page.get("metrics", ())]
         token = page.get("next_page_token", "").replace("=", "%3D").replace("+", "%2B").replace("/", "%2F")
         if not token:
@@ -236,7 +243,7 @@ def check_writers(port: int, writers: list[Writer]) -> int:
 
 def check_database(file: Path) -> None:
     """SQLite finds nothing wrong with the file. Raises DamagedError."""
-    connection = sqlite3.connect(file, timeout=60)
+    connection = sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, timeout=60)
     try:
         found = connection.execute("PRAGMA integrity_check").fetchall()
         broken = connection.execute("PRAGMA foreign_key_check").fetchall()

@@ -35,7 +35,7 @@ def kill_often(directory: Path, *, kills: int, writers: int, seed: int = 0) -> i
     for _ in range(kills):
         time.sleep(chance.uniform(0, _LONGEST_S))
         server.kill()
-        check_database(server.home / "bis.db")
+        check_database(server.home / "tracking.db")
         server.start()
     for writer in pool:
         writer.end()

@@ -45,7 +45,7 @@ def write_one_run(directory: Path, *, clients: int, seconds: float) -> int:
     total = check_writers(server.port, pool)
     _check_description(server.port, run_id, clients)
     server.stop()
-    check_database(server.home / "bis.db")
+    check_database(server.home / "tracking.db")
     return total
 
 
@@ -59,7 +59,8 @@ def _describe(port: int, run_id: str, number: int) -> None:
 
 
 def _check_description(port: int, run_id: str, clients: int) -> None:
-    run = json.loads(Client(port).get(f"{API}runs/get?run_id={run_id}"))["run"]
+    with Client(port) as client:
+        run = json.loads(client.get(f"{API}runs/get?run_id={run_id}"))["run"]
     params = {each["key"]: each["value"] for each in run["data"]["params"]}
     expected = {"same": "for all", **{f"own_{n}": str(n) for n in range(clients)}}
     if params != expected:

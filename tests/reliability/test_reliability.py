@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from postgres_server import PostgresServer, missing
 from reliability.full_disk import fill_and_free, small_disk
 from reliability.kill_server import kill_often
 from reliability.one_run import write_one_run
 from reliability.slow_clients import endure
+from reliability.two_servers import share_a_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,3 +44,15 @@ def test_a_full_disk_is_told_and_survived(tmp_path: Path) -> None:
 def test_bad_clients_do_not_keep_a_good_one_from_logging(tmp_path: Path) -> None:
     points, _ = endure(tmp_path, each=50, seconds=3)
     assert points > 0
+
+
+def test_two_servers_share_a_postgresql_store(tmp_path: Path) -> None:
+    why = missing()
+    if why:
+        pytest.skip(why)
+    postgres = PostgresServer()
+    try:
+        postgres.start()
+        assert share_a_store(tmp_path, postgres.new_database(), kills=5, writers=16) > 0
+    finally:
+        postgres.remove()
