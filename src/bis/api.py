@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from bis.backends.project_run import ProjectRun
-    from bis.pipelines import PipelineRun
+    from bis.pipelines.submitted import PipelineRun
     from bis.plans import Level
 
 
@@ -92,7 +92,7 @@ def run(
         options,
         notify=notify or (lambda _: None),
         synchronous=synchronous,
-        pipeline=PipelineOptions(jobs=jobs),
+        pipeline=lambda: PipelineOptions(jobs=jobs),
     )
     if synchronous and submitted.status != "FINISHED":
         raise RunFailedError(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bis.backends.project_run import ProjectRun
     from bis.backends.submitted import SubmittedRun
     from bis.execution.enclosing import Enclosing
-    from bis.pipelines import PipelineRun
+    from bis.pipelines.submitted import PipelineRun
     from bis.runs import RunOptions
     from bis.tracking import Store
 

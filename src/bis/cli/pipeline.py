@@ -13,7 +13,8 @@ from bis.cli.style import Style, counted, duration, fields, number
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bis.pipelines import PipelineRun, Step
+    from bis.pipelines.states import Step
+    from bis.pipelines.submitted import PipelineRun
 
 _SIGNS = {
     "waiting": "·",

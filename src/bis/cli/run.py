@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from bis.backends.project_run import ProjectRun
     from bis.cli.style import Style
     from bis.execution import Record
-    from bis.pipelines import PipelineRun
+    from bis.pipelines import PipelineOptions
+    from bis.pipelines.submitted import PipelineRun
+    from bis.projects import EntryPoint
     from bis.runs import RunOptions
 
 _DESCRIPTION = """\
@@ -189,32 +192,25 @@ def run(args: argparse.Namespace) -> int:
         _explain(options, args)
         if options.reuse is None:
             return FINISHED
-    from bis.cli.pipeline import Board
+    from bis.backends.project_run import ProjectRun
     from bis.cli.style import Style, notifier
     from bis.cli.summary import print_opening, repeat_command
     from bis.execution import Streams
-    from bis.pipelines import PipelineOptions, PipelineRun, start
+    from bis.pipelines import start
 
     style = Style(sys.stderr)
     shown = not args.quiet
-    board = Board(style, quiet=args.quiet, to_stderr=args.json)
-    try:
+    jobs = None if args.jobs is None else read_jobs(args.jobs)
+    with contextlib.ExitStack() as board:
         finished = start(
             options,
             notify=notifier(quiet=args.quiet),
             streams=Streams.on_stderr() if args.json else Streams.of_process(),
             show_progress=shown and style.on,
             announce=lambda prepared: print_opening(prepared, style) if shown else None,
-            pipeline=PipelineOptions(
-                jobs=None if args.jobs is None else read_jobs(args.jobs),
-                on_begin=board.begin,
-                on_change=board.change,
-                on_line=board.line,
-            ),
+            pipeline=lambda: _on_board(board, jobs, args, style),
         )
-    finally:
-        board.close()
-    if isinstance(finished, PipelineRun):
+    if not isinstance(finished, ProjectRun):
         return report_pipeline(finished, args, style)
     return report(finished, args, style, again=repeat_command(options, finished.prepared))
 
@@ -229,6 +225,18 @@ def report(finished: ProjectRun, args: argparse.Namespace, style: Style, *, agai
     elif not args.quiet:
         print_summary(finished, style, again=again)
     return _exit_status(finished.result.record)
+
+
+def _on_board(
+    closing: contextlib.ExitStack, jobs: int | None, args: argparse.Namespace, style: Style
+) -> PipelineOptions:
+    """A pipeline that shows its steps on standard error."""
+    from bis.cli.pipeline import Board
+    from bis.pipelines import PipelineOptions
+
+    board = Board(style, quiet=args.quiet, to_stderr=args.json)
+    closing.callback(board.close)
+    return PipelineOptions(jobs=jobs, on_begin=board.begin, on_change=board.change, on_line=board.line)
 
 
 def report_pipeline(finished: PipelineRun, args: argparse.Namespace, style: Style) -> int:
@@ -347,22 +355,45 @@ def _check_text(option: str, pair: str) -> None:
 
 
 def _print_plan(options: RunOptions, args: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from bis import projects, sources
     from bis.cli.style import Style, notifier, print_json
     from bis.cli.summary import plan_fields
     from bis.home import Home
+    from bis.projects.steps import needed
     from bis.runs import prepare_run
 
     home = Home.locate()
     home.ensure()
-    prepared = prepare_run(options, home=home, notify=notifier(quiet=args.quiet))
-    try:
+    notify = notifier(quiet=args.quiet)
+    with sources.fetch(options.uri, options.version, home=home, notify=notify) as source:
+        project = projects.load(source.directory, root=source.root)
+        steps = needed(project, options.entry_point)
+        if len(steps) > 1:
+            _print_steps(steps, args)
+            return 0
+        prepared = prepare_run(replace(options, source=source, project=project), home=home, notify=notify)
         if args.json:
             print_json({**prepared.plan.to_dict(), "digest": prepared.plan.digest})
         else:
             print(plan_fields(prepared, Style(sys.stdout)))
-    finally:
-        prepared.source.close()
     return 0
+
+
+def _print_steps(steps: Iterable[EntryPoint], args: argparse.Namespace) -> None:
+    """A pipeline in the order in which it would be run: the plan of a step is known when those before it have ended."""
+    from bis.cli.style import Style, fields, print_json
+
+    if args.json:
+        found = [{"name": each.name, "after": each.after, "command": each.preview()} for each in steps]
+        print_json({"steps": found})
+        return
+    pairs = []
+    for step in steps:
+        after = f"after {', '.join(step.after)}: " if step.after else ""
+        pairs.append((step.name, f"{after}{step.preview()}"))
+    print(fields(pairs, Style(sys.stdout)))
 
 
 def _explain(options: RunOptions, args: argparse.Namespace) -> None:

@@ -17,7 +17,7 @@ from bis.execution.record import Record
 from bis.execution.supervision import KILL_AFTER_S, Ending, supervise
 from bis.execution.tracked import Placement, TrackedRun, is_remote
 from bis.execution.variables import PROBE, command_variables, loopback_variables, remote_variables
-from bis.liveness import REPORT_MARK, Owner, RunningDirectory
+from bis.liveness import REPORT_MARK, Owner, RunningDirectory, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -135,7 +135,10 @@ class Execution:
                 if ending.log_fault:
                     self._notify(f"the output was not kept whole: {ending.log_fault}")
                 record = self._record(ending, command)
-                return Outcome(record, self._tracked.end(record, self._running.log))
+                outcome = Outcome(record, self._tracked.end(record, self._running.log))
+                if ending.stopped_by is not None:
+                    sweep(self._home, notify=self._notify)  # runs inside this one that were killed with it
+                return outcome
         except BaseException as error:
             self._mark_failed()
             if isinstance(error, (BisError, OSError)):

@@ -7,8 +7,6 @@ needs a step that failed is not run.
 
 from __future__ import annotations
 
-from bis.pipelines.states import State, Step
-from bis.pipelines.submitted import PipelineRun
-from bis.pipelines.submitting import PipelineOptions, start
+from bis.pipelines.starting import PipelineOptions, start
 
-__all__ = ["PipelineOptions", "PipelineRun", "State", "Step", "start"]
+__all__ = ["PipelineOptions", "start"]

@@ -13,7 +13,7 @@ from bis.execution import Placement
 from bis.pipelines import PipelineOptions
 from bis.pipelines.output import StepOutput
 from bis.pipelines.parent import DOCUMENT, PipelineParent
-from bis.pipelines.submitting import run_pipeline
+from bis.pipelines.running import run_pipeline
 from bis.pipelines.values import artifact_place
 from bis.repeat.recorded import RecordedRun
 from bis.repeat.rerun import Place, execute_again

@@ -1,4 +1,4 @@
-"""Starts an entry point: alone, or as the last step of a pipeline."""
+"""Runs a pipeline: the run of the whole is begun, and the steps are handed to the schedule."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from bis import environments, projects, runs, sources
+from bis import environments, runs
 from bis.execution import check_placement
-from bis.home import Home
 from bis.liveness import sweep
 from bis.pipelines.output import StepOutput
 from bis.pipelines.parent import PipelineParent
@@ -18,7 +17,6 @@ from bis.pipelines.scheduling import Schedule
 from bis.pipelines.submitted import PipelineRun
 from bis.pipelines.values import check_values, folders_of, values_by_step, values_of
 from bis.plans import as_of_source, detect_environment
-from bis.projects.steps import needed
 from bis.tracking import open_callers_store, tags
 
 if TYPE_CHECKING:
@@ -26,69 +24,17 @@ if TYPE_CHECKING:
 
     from bis.backends.project_run import ProjectRun
     from bis.backends.submitted import SubmittedRun
-    from bis.execution import Streams
+    from bis.home import Home
     from bis.pipelines.scheduling import RunStep
-    from bis.pipelines.states import Step
-    from bis.plans import Prepared
+    from bis.pipelines.starting import PipelineOptions
     from bis.projects import EntryPoint, Project
     from bis.runs import RunOptions
     from bis.sources import Source
     from bis.tracking import Store
 
 
-@dataclass(frozen=True, kw_only=True)
-class PipelineOptions:
-    """How a pipeline is run and shown."""
-
-    jobs: int | None = None
-    """How many steps may run at the same time; None: as many as there are cores."""
-    on_begin: Callable[[str, Mapping[str, Step]], None] = lambda _run_id, _steps: None
-    on_change: Callable[[Step], None] = lambda _: None
-    on_line: Callable[[str, str], None] = lambda _step, _line: None
-    """A line that a step has written; called from the thread of that step."""
-
-
-def start(
-    options: RunOptions,
-    *,
-    notify: Callable[[str], None],
-    synchronous: bool = True,
-    streams: Streams | None = None,
-    show_progress: bool = False,
-    announce: Callable[[Prepared], None] = lambda _: None,
-    begun: Callable[[SubmittedRun | PipelineRun], None] = lambda _: None,
-    pipeline: PipelineOptions | None = None,
-) -> ProjectRun | PipelineRun:
-    """Run an entry point with all that it comes after.
-
-    Raises a BisError for every mistake in the project, the steps or the parameters, before anything is run.
-    """
-    home = Home.locate()
-    home.ensure()
-    source = options.source or sources.fetch(options.uri, options.version, home=home, notify=notify)
-    try:
-        project = options.project or projects.load(source.directory, root=source.root)
-        entries = needed(project, options.entry_point)
-        known = replace(options, source=source, project=project)
-        if len(entries) > 1 or entries[0].after:
-            planned = _Planned(known, project, source, entries, home, notify)
-            return planned.start(pipeline or PipelineOptions(), synchronous=synchronous, begun=begun)
-        return runs.start(
-            known,
-            notify=notify,
-            synchronous=synchronous,
-            streams=streams,
-            show_progress=show_progress,
-            announce=announce,
-            begun=begun,
-        )
-    except BaseException:
-        source.close()
-        raise
-
-
 @dataclass(frozen=True)
-class _Planned:
+class PlannedPipeline:
     """A pipeline whose mistakes have all been looked for."""
 
     options: RunOptions
@@ -169,7 +115,7 @@ class _Planned:
 
 def _step_runner(
     chosen: RunOptions,
-    planned: _Planned,
+    planned: PlannedPipeline,
     values: Mapping[str, Mapping[str, str]],
     parent: PipelineParent,
     store: Store,
