@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _PART_BYTES = 8 << 20
 """A part of an upload or a download. S3 takes 10,000 parts, so a file may have 80 GB."""
 
-_PARTS_AT_A_TIME = 4
+_PARTS_AT_A_TIME = 2
 _NO_BUCKET = "NoSuchBucket"
 
 

@@ -25,6 +25,9 @@ from old_mlflow_stores import (
 )
 
 if TYPE_CHECKING:
+    from bis.home import Home
+    from bis.tracking.mlflow_import.destination import KnownRun
+    from bis.tracking.mlflow_import.source import SourceRun
     from bis.tracking.sql_store import SqlStore
     from postgres_server import PostgresServer
 
@@ -360,3 +363,77 @@ def test_what_is_no_store_of_mlflow_is_told(local: SqlStore, tmp_path: Path) -> 
         address = str(tmp_path) if not place else f"sqlite:///{tmp_path}/{place}"
         with pytest.raises(TrackingError, match=what):
             import_mlflow(address, local)
+
+
+def write_version(mlruns: Path, number: int, **fields: object) -> None:
+    known: dict[str, object] = {
+        "source": f"/gone/mlruns/1/{RUN}/artifacts/model",
+        "run_id": RUN,
+        "current_stage": "None",
+        "creation_timestamp": 10 + number,
+        "last_updated_timestamp": 10 + number,
+    }
+    write_meta(mlruns / "models" / "flowers" / f"version-{number}", **{**known, **fields})
+
+
+def test_versions_of_models_keep_their_numbers_and_name_their_files_here(
+    local: SqlStore, mlruns: Path
+) -> None:
+    write_meta(mlruns / "models" / "flowers", name="flowers", description="all", creation_timestamp=1)
+    write_values(mlruns / "models" / "flowers", {"aliases/champion": "4", "tags/kind": "tree"})
+    write_version(mlruns, 2, current_stage="Production")
+    write_version(mlruns, 3, current_stage="Deleted_Internal")
+    write_version(mlruns, 4)
+    imported = import_mlflow(str(mlruns), local)
+    assert (imported.copied.registered_models, imported.copied.model_versions) == (1, 2)
+    second = local.model_version("flowers", 2)
+    assert (second.stage, second.source) == ("Production", f"{local.run(RUN).info.artifact_uri}/model")
+    assert local.version_by_alias("flowers", "champion").version == 4
+    assert local.create_model_version("flowers", "x").version == 5
+    write_version(mlruns, 2, current_stage="Archived", last_updated_timestamp=99)
+    again = import_mlflow(str(mlruns), local)
+    assert (again.copied.model_versions, local.model_version("flowers", 2).stage) == (1, "Archived")
+    local.transition_model_version("flowers", 2, "Staging")
+    import_mlflow(str(mlruns), local)
+    assert local.model_version("flowers", 2).stage == "Staging"  # what was changed here last stays
+
+
+def test_a_version_that_is_another_one_stays_as_it_is(local: SqlStore, mlruns: Path) -> None:
+    local.create_registered_model("flowers")
+    local.create_model_version("flowers", "mine")
+    write_meta(mlruns / "models" / "flowers", name="flowers")
+    write_version(mlruns, 1)
+    imported = import_mlflow(str(mlruns), local)
+    assert "version 1 of flowers is in the store already, and is another one" in told(imported)
+    assert local.model_version("flowers", 1).source == "mine"
+    import_mlflow(str(mlruns), local, ImportOptions(prefix="old-"))
+    assert local.model_version("old-flowers", 1).run_id == RUN
+
+
+def test_files_of_a_version_that_are_not_here_are_told(local: SqlStore, mlruns: Path) -> None:
+    write_meta(mlruns / "models" / "flowers", name="flowers")
+    write_version(mlruns, 1, source="s3://bucket/elsewhere", run_id=None)
+    imported = import_mlflow(str(mlruns), local)
+    assert [(problem.where, problem.what) for problem in imported.unreachable] == [
+        ("version 1 of flowers", "its files are at s3://bucket/elsewhere, as before")
+    ]
+
+
+def test_two_imports_at_once_do_not_disturb_each_other(
+    local: SqlStore, address: str | Path, home: Home, mlruns: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bis.tracking.sql_store import open_sql_store
+
+    begin, other = Destination.begin_run, open_sql_store(address, home.artifacts)
+
+    def begun_by_another(self: Destination, found: SourceRun, experiment_id: str) -> KnownRun:
+        monkeypatch.undo()
+        import_mlflow(str(mlruns), other)
+        return begin(self, found, experiment_id)
+
+    monkeypatch.setattr(Destination, "begin_run", begun_by_another)
+    imported = import_mlflow(str(mlruns), local)
+    other.close()
+    assert "another import has begun to copy it" in told(imported)
+    assert local.run(RUN).info.lifecycle_stage == "active"
+    assert import_mlflow(str(mlruns), local).is_whole

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bis.tracking import tags as names
 from bis.tracking.mlflow_import.artifact_places import inside
-from bis.tracking.refusals import RefusedError
+from bis.tracking.refusals import RefusedError, invalid
 from bis.tracking.registry import canonical_stage
 from bis.tracking.run_data import add_dataset
 
@@ -89,9 +89,10 @@ class Destination:
                 "SELECT artifact_location FROM experiments WHERE experiment_id = ?", (int(experiment_id),)
             ).fetchone()[0]
             uri = f"{location}/{info.run_id}/artifacts"
-            number = connection.execute(
+            row = connection.execute(
                 "INSERT INTO runs (run_id, experiment_id, name, user_id, status, start_time, lifecycle_stage,"
-                " deleted_time, artifact_uri) VALUES (?, ?, ?, ?, ?, ?, 'deleted', ?, ?) RETURNING run_no",
+                " deleted_time, artifact_uri) VALUES (?, ?, ?, ?, ?, ?, 'deleted', ?, ?)"
+                " ON CONFLICT (run_id) DO NOTHING RETURNING run_no",
                 (
                     *(
                         info.run_id,
@@ -103,9 +104,11 @@ class Destination:
                     ),
                     *(time.time_ns() // 1_000_000, uri),
                 ),
-            ).fetchone()[0]
-            connection.execute(_SET_TAG, (number, names.IMPORT_UNFINISHED, "true"))
-        return KnownRun(number, None, True, uri)
+            ).fetchone()
+            if row is None:
+                raise invalid("another import has begun to copy it")
+            connection.execute(_SET_TAG, (row[0], names.IMPORT_UNFINISHED, "true"))
+        return KnownRun(row[0], None, True, uri)
 
     def add_points(self, run: KnownRun, points: Iterable[Point], keys: Collection[str]) -> None:
         """Keep these points; those that are there already stay as they are."""
@@ -175,19 +178,19 @@ class Destination:
         return self._store.served_directory(uri)
 
     def add_logged_model(self, model: LoggedModel, experiment_id: str) -> str:
-        """Write the model, anew when it is there already; returns the address of its artifacts."""
+        """Write the model, anew when it has changed in the source; returns the address of its artifacts."""
         with self._db.writing() as connection:
             location = connection.execute(
                 "SELECT artifact_location FROM experiments WHERE experiment_id = ?", (int(experiment_id),)
             ).fetchone()[0]
             uri = f"{location}/models/{model.model_id}/artifacts"
-            row = connection.execute(
+            connection.execute(
                 _ADD_MODEL,
                 (
                     *(model.model_id, int(experiment_id), model.name, model.model_type, model.source_run_id),
                     *(model.status, uri, model.creation_timestamp_ms, model.last_updated_timestamp_ms),
                 ),
-            ).fetchone()
+            )
             connection.executemany(
                 _SET_MODEL_TAG, [(model.model_id, key, value) for key, value in model.tags.items()]
             )
@@ -197,6 +200,9 @@ class Destination:
             connection.executemany(
                 _ADD_MODEL_POINT, [_model_point(model.model_id, item) for item in model.metrics]
             )
+            row = connection.execute(
+                "SELECT artifact_uri FROM logged_models WHERE model_id = ?", (model.model_id,)
+            ).fetchone()
         return str(row[0])
 
     def has_logged_model(self, model: LoggedModel) -> bool:
@@ -214,18 +220,19 @@ class Destination:
             return None
 
     def add_registered_model(self, model: RegisteredModel, name: str) -> None:
-        """Write the name, its description and tags."""
+        """Write the name and its tags; its description when the source has changed it last."""
         with self._db.writing() as connection:
             connection.execute(
                 "INSERT INTO registered_models (name, description, creation_time, last_updated_time)"
                 " VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET description = excluded.description,"
-                " last_updated_time = excluded.last_updated_time",
+                " last_updated_time = excluded.last_updated_time"
+                " WHERE excluded.last_updated_time > registered_models.last_updated_time",
                 (name, model.description, model.creation_time, model.last_updated_time),
             )
             connection.executemany(_SET_NAME_TAG, [(name, key, value) for key, value in model.tags.items()])
 
     def add_version(self, version: ModelVersion, name: str, source: str) -> None:
-        """Write the version under its own number."""
+        """Write the version under its own number; its stage and description when the source has changed them last."""
         with self._db.writing() as connection:
             connection.execute(
                 _ADD_VERSION,
@@ -301,7 +308,7 @@ _ADD_MODEL = (
     " creation_timestamp_ms, last_updated_timestamp_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (model_id) DO UPDATE SET name = excluded.name, model_type = excluded.model_type,"
     " status = excluded.status, last_updated_timestamp_ms = excluded.last_updated_timestamp_ms"
-    " RETURNING artifact_uri"
+    " WHERE excluded.last_updated_timestamp_ms > logged_models.last_updated_timestamp_ms"
 )
 _SET_MODEL_TAG = (
     "INSERT INTO logged_model_tags (model_id, key, value) VALUES (?, ?, ?)"
@@ -324,6 +331,7 @@ _ADD_VERSION = (
     " creation_time, last_updated_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (name, version) DO UPDATE SET description = excluded.description, stage = excluded.stage,"
     " last_updated_time = excluded.last_updated_time"
+    " WHERE excluded.last_updated_time > model_versions.last_updated_time"
 )
 _SET_VERSION_TAG = (
     "INSERT INTO model_version_tags (name, version, key, value) VALUES (?, ?, ?, ?)"
