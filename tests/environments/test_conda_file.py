@@ -183,3 +183,31 @@ def test_no_renamed_package_is_also_refused(name: str) -> None:
     assert conda_names.normalized(name) == name
     assert not conda_names.has_no_effect(name)
     assert name == "graphviz" or not conda_names.needs_conda(name)
+
+
+def test_for_conda_the_notes_of_the_translation_are_left_out_and_the_others_stay(project: Project) -> None:
+    project.write("environment.yml", "name: x\ndependencies:\n  - numpy\n  - samtools\n")
+    notes = project.detect().notes
+    assert [note for note in notes if "PyPI" in note] == []
+    assert any("declares no environment: environment.yml is taken" in note for note in notes)
+    assert any(note.endswith("name: of no effect here") for note in notes)
+
+
+def test_a_channel_of_its_own_makes_it_an_environment_of_conda(project: Project) -> None:
+    project.write("conda.yaml", "channels: [conda-forge, 'file:///srv/team']\ndependencies: [numpy]\n")
+    assert project.detect().manager == "conda"
+    assert project.detect(manager="uv").requirements == ("numpy",)
+
+
+@pytest.mark.parametrize(
+    "channel",
+    [
+        "conda-forge",
+        "https://conda.anaconda.org/conda-forge",
+        "https://m.example/anaconda/pkgs/main/",
+        "bioconda",
+    ],
+)
+def test_a_public_channel_leaves_it_to_pypi(project: Project, channel: str) -> None:
+    project.write("conda.yaml", f"channels: ['{channel}']\ndependencies: [numpy]\n")
+    assert project.detect().manager == "uv"

@@ -42,20 +42,12 @@ def read(path: Path, directory: Path, *, note: str | None = None) -> Environment
     dependencies = found.get("dependencies")
     translation = _Translation(RequirementLines(directory))
     specs = _split(path, items(path, dependencies, "dependencies") if dependencies else [], translation)
-    channels = _channels(path, found.get("channels"))
-    declaration = CondaDeclaration(
-        channels=channels,
-        dependencies=tuple((spec.text, where) for spec, where in specs),
-        requirements=tuple(translation.lines.requirements),
-        own_channels=tuple(filter(conda_names.is_own_channel, channels)),
-        ignored=tuple(key for key in ("name", "prefix") if key in found),
-    )
+    declaration = _declaration(path, found, specs, tuple(translation.lines.requirements))
     has_torch = any(conda_names.on_pypi(spec.name) == "torch" for spec, _ in specs)
     is_export = "prefix" in found or any(spec.build for spec, _ in specs)
     for spec, where in specs:
         _translate(translation, spec, where, has_torch=has_torch, is_export=is_export)
-    notes = [note] if note else []
-    notes += [f"{path.name} is empty: nothing is installed"] if not found else _notes(path, translation)
+    notes = _notes(path, translation) if found else [f"{path.name} is empty: nothing is installed"]
     return EnvironmentSpec(
         directory,
         manager="uv",
@@ -68,8 +60,25 @@ def read(path: Path, directory: Path, *, note: str | None = None) -> Environment
         options=tuple(translation.lines.options),
         variables=_variables(path, found.get("variables")),
         conda_only=tuple(translation.refused),
-        conda=declaration,
-        notes=tuple(notes),
+        conda=dataclasses.replace(declaration, translated=tuple(notes)),
+        notes=(note, *notes) if note else tuple(notes),
+    )
+
+
+def _declaration(
+    path: Path,
+    found: dict[str, Node],
+    specs: list[tuple[CondaSpec, Position]],
+    requirements: tuple[str, ...],
+) -> CondaDeclaration:
+    """What the file asks of conda, nothing of it translated."""
+    channels = _channels(path, found.get("channels"))
+    return CondaDeclaration(
+        channels=channels,
+        dependencies=tuple((spec.text, where) for spec, where in specs),
+        requirements=requirements,
+        own_channels=tuple(filter(conda_names.is_own_channel, channels)),
+        ignored=tuple(key for key in ("name", "prefix") if key in found),
     )
 
 
@@ -89,15 +98,16 @@ def for_conda(spec: EnvironmentSpec) -> EnvironmentSpec:
         python = f"python {_python_for_conda(spec.python)}".strip()
         declared = CondaDeclaration(dependencies=((python, None),), requirements=spec.requirements)
         return dataclasses.replace(spec, manager="conda", conda=declared)
-    notes = (f"{', '.join(declared.ignored)}: of no effect here",) if declared.ignored and spec.file else ()
-    name = spec.file.name if spec.file else ""
+    notes = [note for note in spec.notes if note not in declared.translated]
+    if declared.ignored and spec.file:
+        notes.append(f"{spec.file.name}: {', '.join(declared.ignored)}: of no effect here")
     return dataclasses.replace(
         spec,
         manager="conda",
         conda=dataclasses.replace(declared, renv=_renv(spec.directory)),
         requirements=declared.requirements,
         conda_only=(),
-        notes=tuple(f"{name}: {note}" for note in notes),
+        notes=tuple(notes),
     )
 
 

@@ -44,6 +44,8 @@ class CondaDeclaration:
     """Those that are given by an address of their own."""
     renv: str = ""
     """The text of the project's ``renv.lock``."""
+    translated: tuple[str, ...] = ()
+    """Notes of what uv would take in another way, which are none for conda."""
     ignored: tuple[str, ...] = ()
     """Keys of the file that have no effect here: ``name``, ``prefix``."""
 

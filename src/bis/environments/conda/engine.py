@@ -126,6 +126,7 @@ def solve(
         specs = [rattler.MatchSpec(each, strict=False) for each in problem.specs]
     except InvalidMatchSpecError as error:
         raise UnreadableSpecError(str(error)) from error
+    caches.repodata.mkdir(parents=True, exist_ok=True, mode=0o700)  # it notes addresses, tokens among them
     with _certificates(settings):
         gateway = rattler.Gateway(cache_dir=caches.repodata, client=_client(settings, mirrors))
     solution = rattler.solve(

@@ -206,6 +206,7 @@ class Resolution:
 
     def _solve_pip(self, text: str) -> Solution:
         """Resolve the pip section in an environment of conda's packages, which is there for that alone."""
+        self.notify("Fetching the conda packages, beside which the pip section is resolved")
         with tempfile.TemporaryDirectory(dir=self.home.ensure(self.home.cache), prefix="solving-") as name:
             prefix = Path(name) / "env"
             install_conda(text, prefix, channels=self._channels, home=self.home, progress=Progress())
