@@ -35,6 +35,8 @@ _OWN = frozenset(
     }
 )
 """Of the enclosing run alone, whatever the script has done to them."""
+_CREDENTIALS = frozenset({"MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"})
+"""Written down nowhere: a run inside finds the store of the home without them, and has a server's as they are."""
 _HANDED_ON = frozenset({"BIS_RUN_ID", "BIS_SEED", "BIS_LEVEL", "MLFLOW_EXPERIMENT_ID"})
 _BOOT = "import sys;del sys.path[0];sys.path.append({folder!r});from bis.nested import main;main()"
 """How this bis is started again: not by ``-m``, which would import a ``bis`` of the current folder."""
@@ -164,11 +166,12 @@ def changed_variables(
     """
     left_alone = _HANDED_ON.union(named)
     names = [
-        name
-        for name in {*caller, *given}
-        if name not in left_alone and not name.endswith("PASSWORD") and caller.get(name) != given.get(name)
+        name for name in {*caller, *given} if name not in left_alone and caller.get(name) != given.get(name)
     ]
-    return {name: given.get(name) for name in names}, {name: caller.get(name) for name in names}
+    kept = [name for name in names if name not in _CREDENTIALS]
+    put: dict[str, str | None] = {name: given.get(name) for name in kept}
+    before: dict[str, str | None] = {name: caller.get(name) for name in kept}
+    return put, before | dict.fromkeys(set(names) & _CREDENTIALS, None)
 
 
 def environment_names(environment: Environment, caller: Mapping[str, str]) -> tuple[str, ...]:

@@ -64,10 +64,9 @@ def _compare_members(
     run_ids: Sequence[str], trees: Sequence[Family], store: Store, tolerance: Tolerance
 ) -> Comparison:
     with contextlib.ExitStack() as opened:
-        runs = [
-            opened.enter_context(_knowing(RecordedRun.load(store, run_id), tree))
-            for run_id, tree in zip(run_ids, trees, strict=True)
-        ]
+        # what was downloaded to read a run goes with the object that was loaded
+        loaded = [opened.enter_context(RecordedRun.load(store, run_id)) for run_id in run_ids]
+        runs = [_knowing(run, tree) for run, tree in zip(loaded, trees, strict=True)]
         return _compared(runs[0], runs[1:], tolerance)
 
 

@@ -27,6 +27,7 @@ from bis.repeat.capsule.layout import (
     PackedFile,
 )
 from bis.repeat.capsule.run_document import RunDocument
+from bis.tracking.families import children
 
 if TYPE_CHECKING:
     import zipfile
@@ -83,6 +84,9 @@ def export_capsule(
     run = store.run(run_id)
     if not run.info.status.is_terminated:
         raise UsageError(f"run {run_id[:8]} has not ended", hint="A capsule holds a run that has.")
+    inside = len(children(store, run_id))
+    if inside:
+        notify(f"the {inside} runs inside run {run_id[:8]} are not in the capsule: export each that you want")
     if file.exists() and not replace:
         raise UsageError(f"{file} is there already", hint="Choose another name, or add --force.")
     aside = file.with_name(f".{file.name}.{os.getpid()}")
