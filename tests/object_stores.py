@@ -25,7 +25,8 @@ def s3_server() -> Iterator[str]:
     urllib.request.urlopen(urllib.request.Request(f"{address}/bucket", method="PUT")).close()
     try:
         yield address
-    finally:
+    finally:  # servers of one process share their buckets
+        urllib.request.urlopen(urllib.request.Request(f"{address}/moto-api/reset", method="POST")).close()
         server.stop()
 
 
