@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from bis.errors import RunNotFoundError
@@ -256,7 +257,7 @@ class SqlRuns:
         return [
             Run(
                 info=_run_info(row),
-                metrics=tuple(metrics.get(row[0], ())),
+                metrics=tuple(sorted(metrics.get(row[0], ()), key=_key)),  # as parameters and tags are
                 params=dict(params.get(row[0], ())),
                 tags=dict(tags.get(row[0], ())),
                 datasets=tuple(datasets.get(row[0], ())),
@@ -299,6 +300,7 @@ SET_TAG = (
     "INSERT INTO tags (run_no, key, value) VALUES (?, ?, ?)"
     " ON CONFLICT (run_no, key) DO UPDATE SET value = excluded.value"
 )
+_key = attrgetter("key")
 _METRICS = "SELECT run_no, key, value, is_nan, timestamp, step FROM latest JOIN metric_keys USING (key_id)"
 _INPUTS = (
     "SELECT run_no, dataset_id, name, digest, source_type, source, schema, profile"
