@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 REFERENCE = Path(__file__).parent / "reference"
 _GENERATED = "<!-- Written by docs/reference.py from the code. Do not edit: run `make docs`. -->\n"
+_OF_A_PIPELINE = (
+    "A pipeline gives a `PipelineRun`. It has these members but `outcome` and `result`, with the results of its last step; and"
+    " `steps`, what has become of each step, by its name."
+)
 
 
 def cli_page() -> str:
@@ -70,16 +74,23 @@ def _usage(parser: argparse.ArgumentParser) -> str:
 
 
 def _place(action: argparse.Action) -> str:
-    name = str(action.metavar or action.dest)
+    name = _value(action) + ("..." if action.nargs in ("+", "*") else "")
     return name if action.required else f"[{name}]"
+
+
+def _value(action: argparse.Action) -> str:
+    """What stands for the value, as argparse's own help has it."""
+    if action.metavar is None and action.choices is not None:
+        return f"{{{','.join(map(str, action.choices))}}}"
+    return str(action.metavar or action.dest)
 
 
 def _row(action: argparse.Action) -> str:
     if isinstance(action, argparse._SubParsersAction):
         names = ", ".join(f"`{name}`" for name in action.choices)
         return f"| `{action.metavar}` | {names} |"
-    value = "" if action.nargs == 0 else f" {action.metavar}"
-    names = ", ".join(f"`{option}{value}`" for option in action.option_strings) or f"`{action.metavar}`"
+    value = "" if action.nargs == 0 else f" {_value(action)}"
+    names = ", ".join(f"`{option}{value}`" for option in action.option_strings) or f"`{_value(action)}`"
     return f"| {_cell(names)} | {_cell(action.help or '')} |"
 
 
@@ -93,6 +104,7 @@ def api_page() -> str:
     lines += ["## bis", "", _indented_code(inspect.getdoc(bis) or ""), ""]
     for name in (name for name in ("run", "ProjectRun") if name in bis.__all__):
         lines += _documented(f"bis.{name}", getattr(bis, name))
+    lines += [_OF_A_PIPELINE, ""]
     lines += ["`bis.__version__` is the version, as text.", ""]
     lines += ["## bis, in a script", "", _indented_code(inspect.getdoc(bis.client) or ""), ""]
     functions = [name for name in bis.client.__all__ if inspect.isfunction(getattr(bis.client, name))]
@@ -125,6 +137,8 @@ def _documented(name: str, value: Any) -> Iterator[str]:
 
 def _signature(name: str, function: Any) -> str:
     signature = inspect.signature(function)
+    if not signature.parameters:
+        return f"```text\n{name}() -> {signature.return_annotation}\n```"
     lines = [f"{name}("]
     starred = False
     for parameter in signature.parameters.values():
