@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from bis.tracking.artifact_store import ArtifactStore
 
 _IMPORTS_AFTER_S = 0.2
+_CONTAINER_AFTER_S = 0.6
+"""A container takes longer to start than a script; an import beside that makes it take longer still."""
 _BACKLOG = 512
 _JOIN_TIMEOUT_S = 10.0
 
@@ -39,6 +41,7 @@ class LoopbackServer:
     ) -> None:
         self._database, self._artifact_root = database, artifact_root
         self._listener = _listener(socket_file)
+        self._imports_after_s = _CONTAINER_AFTER_S if socket_file else _IMPORTS_AFTER_S
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -82,7 +85,7 @@ class LoopbackServer:
 
     def _run(self) -> None:
         """Wait for the first connection, or a moment; then import what serving needs, and serve."""
-        _readable(_IMPORTS_AFTER_S, self._listener, self._wake_reader)
+        _readable(self._imports_after_s, self._listener, self._wake_reader)
         self._is_awake.set()
         if self._has_ended():
             return

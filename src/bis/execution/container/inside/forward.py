@@ -4,14 +4,19 @@
 
 MLflow's clients know addresses of the network alone. So this listens on a free port of the container's own loopback,
 passes all on to the socket file that only this container has, and becomes the command, which finds the address in its
-variables. Standard library only, Python 3.4 and later; without it the command still runs.
+variables. Standard library only, Python 3.5 and later; without it the command still runs.
+
+Until the command has its address, this imports what is part of the interpreter and nothing else: the command waits.
 """
 
+import _signal  # type: ignore[import-not-found]  # typeshed has none
+import _socket
 import os
-import signal
-import socket
 import sys
-import threading
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
 
 _CHUNK = 1 << 16
 
@@ -19,14 +24,21 @@ _CHUNK = 1 << 16
 def main() -> None:
     path, command = sys.argv[1], sys.argv[2:]
     try:
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
         address = "http://127.0.0.1:{}".format(listener.getsockname()[1])
         run = os.getpid()
         if os.fork() == 0:
-            serve(listener, path, run)
-            os._exit(0)
+            try:
+                for number in (
+                    _signal.SIGTERM,
+                    _signal.SIGINT,
+                ):  # the end of the run is not for this process to follow
+                    _signal.signal(number, _signal.SIG_IGN)
+                serve(listener.detach(), path, run)
+            finally:
+                os._exit(0)  # whatever was raised: the command is for the other process alone
         listener.close()
         os.environ["MLFLOW_TRACKING_URI"] = os.environ["BIS_TRACKING_URI"] = address
     except OSError as error:
@@ -34,13 +46,15 @@ def main() -> None:
     os.execvp(command[0], command)
 
 
-def serve(listener: "socket.socket", path: str, run: int) -> None:
-    """Pass connections on for as long as the command lives; the end of the run is not for this process to follow."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def serve(descriptor: int, path: str, run: int) -> None:
+    """Pass connections on for as long as the command lives."""
     with open(os.devnull, "r+b") as nothing:
-        for descriptor in (0, 1, 2):  # else the output of the run has no end
-            os.dup2(nothing.fileno(), descriptor)
+        for stream in (0, 1, 2):  # else the output of the run has no end
+            os.dup2(nothing.fileno(), stream)
+    import socket
+    import threading
+
+    listener = socket.socket(fileno=descriptor)
     listener.settimeout(1)
     while os.getppid() == run:
         try:
@@ -62,6 +76,8 @@ def serve(listener: "socket.socket", path: str, run: int) -> None:
 
 def copy(source: "socket.socket", target: "socket.socket") -> None:
     """Pass on what one end says until it has said all."""
+    import socket
+
     try:
         while True:
             part = source.recv(_CHUNK)
