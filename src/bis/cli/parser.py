@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -19,9 +20,19 @@ class Parser(argparse.ArgumentParser):
         kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         kwargs.setdefault("allow_abbrev", False)
         super().__init__(*args, **kwargs)
+        self.value_hints: dict[str, str] = {}
+        """What to write after an option that was given without a value."""
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of exiting: errors are printed in one place."""
+        without_value = re.fullmatch(r"argument (-[^/ ]+).*: expected (?:at least )?one argument", message)
+        if without_value is not None:
+            name = without_value[1]
+            raise UsageError(
+                f"{name} needs a value",
+                hint=self.value_hints.get(name)
+                or f"A value that begins with a dash is written {name}=VALUE. See {self.prog} --help.",
+            )
         raise UsageError(message, hint=f"See {self.prog} --help.")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

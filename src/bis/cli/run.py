@@ -104,6 +104,7 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         default=[],
         help="an option of the container engine: -A memory=2g, -A gpus=all, -A env=NAME",
     )
+    parser.value_hints["-A"] = "Write the engine's option without dashes: -A memory=2g."
     where.add_argument(
         "--build-image",
         action="store_true",
