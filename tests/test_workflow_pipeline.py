@@ -270,6 +270,35 @@ def test_a_pipeline_is_repeated_with_all_its_steps(bis: Bis, project: Path) -> N
     assert bis("verify", whole, "--json").json["verdict"] == "EQUAL"
 
 
+def test_the_latest_run_is_the_whole_and_not_one_of_its_steps(bis: Bis, project: Path) -> None:
+    _run(bis, project)
+    shown = bis("show", "--json").json
+    assert shown["tags"]["bis.pipeline"] == "last"
+    assert len(shown["children"]) == 4
+    assert bis("rerun").out.startswith("EQUAL")
+
+
+def test_a_pipeline_is_executed_elsewhere_when_its_steps_are_brought_too(
+    bis: Bis, project: Path, tmp_path: Path
+) -> None:
+    document = bis.run_json(project, "-e", "last")
+    whole, steps = document["run_id"], {name: step["run_id"] for name, step in document["steps"].items()}
+    packed = bis("export", whole, tmp_path / "whole.zip")
+    assert "a pipeline has no plan of its own" in packed.err
+    elsewhere = Bis(tmp_path / "other home", project)
+    assert f"bis rerun {whole[:8]}" in elsewhere("import", tmp_path / "whole.zip", "--yes").out
+    refused = elsewhere("rerun", whole)
+    assert refused.status == 3
+    assert "step 'prepare' was run" in refused.err
+    assert f"bis export {steps['prepare'][:8]}" in refused.err
+    for name, run_id in steps.items():
+        bis("export", run_id, tmp_path / f"{name}.zip")
+        assert elsewhere("import", tmp_path / f"{name}.zip", "--yes").status == 0
+    result = elsewhere("rerun", whole)
+    assert result.status == 0, result.out + result.err
+    assert "4 inner runs" in result.out
+
+
 def test_a_script_with_nested_runs_is_repeated_with_them(bis: Bis, tmp_path: Path) -> None:
     mlproject = """\
 entry_points:

@@ -141,6 +141,10 @@ def import_(args: argparse.Namespace) -> int:
     )
     if imported.plan is not None:
         print(f"Look at it:       bis show {short}\nExecute it again: bis rerun {short}")
+    elif imported.is_pipeline:
+        print(
+            f"Look at it:       bis show {short}\nExecute it again: bis rerun {short}  (when its steps are here too)"
+        )
     else:
         print(f"Look at it: bis show {short}  (it has no plan, so it cannot be executed again)")
     return 0

@@ -25,12 +25,15 @@ def open_store() -> tuple[Home, Store]:
 
 
 def find_run(store: Store, word: str) -> Run:
-    """The run that a word names: its id, the beginning of one, or ``latest``. Raises RunNotFoundError."""
+    """The run that a word names: its id, the beginning of one, or ``latest``. Raises RunNotFoundError.
+
+    A run that was made inside another is not the latest: that one is, which holds both.
+    """
     if word == "latest":
         recent = store.recent_runs(1)
         if not recent:
             raise RunNotFoundError("there are no runs yet", hint="Make one:  bis run URI")
-        return store.run(recent[0].info.run_id)
+        return _outermost(store, store.run(recent[0].info.run_id))
     found = store.find_runs(word)
     if not found:
         raise RunNotFoundError(f"there is no run {word!r}", hint="See those that there are:  bis list")
@@ -40,3 +43,17 @@ def find_run(store: Store, word: str) -> Run:
             hint="Write more of it: " + ", ".join(info.run_id[: len(word) + 4] for info in found[:5]),
         )
     return store.run(found[0].run_id)
+
+
+def _outermost(store: Store, run: Run) -> Run:
+    """The run itself, or the one that it is nested under, at whatever depth."""
+    from bis.tracking import tags
+
+    seen = {run.info.run_id}
+    while (parent := run.tags.get(tags.PARENT)) and parent not in seen:
+        seen.add(parent)
+        try:
+            run = store.run(parent)
+        except RunNotFoundError:  # it was removed, or is on another server
+            return run
+    return run

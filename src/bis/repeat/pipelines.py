@@ -8,7 +8,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bis.errors import NotRepeatableError, ParameterError
+from bis.errors import NotRepeatableError, ParameterError, RunNotFoundError
 from bis.execution import Placement
 from bis.pipelines import PipelineOptions
 from bis.pipelines.output import StepOutput
@@ -45,7 +45,7 @@ def rerun_pipeline(
     Raises NotRepeatableError when the pipeline or one of its steps cannot be repeated.
     """
     steps = _steps(original)
-    runs = {name: RecordedRun.load(store, step["run_id"]) for name, step in steps.items()}
+    runs = {name: _run_of(name, step["run_id"], store) for name, step in steps.items()}
     own = _parameters(options.parameters, runs)
     changed: dict[str, None] = {}
     target = original.run.tags[tags.PIPELINE]
@@ -73,7 +73,12 @@ def rerun_pipeline(
                 notify=notify,
                 streams=output.streams,
                 begun=begun,
-                place=Place(parent.run_id, {tags.STEP: name}, _replaced(before, runs, store)),
+                place=Place(
+                    parent.run_id,
+                    {tags.STEP: name},
+                    _replaced(before, runs, store),
+                    _moved(runs[name], runs, store),
+                ),
             )
         finally:
             output.close()
@@ -99,6 +104,16 @@ def _steps(original: RecordedRun) -> dict[str, dict[str, Any]]:
     return {step["name"]: step for step in document["steps"] if step.get("run_id")}
 
 
+def _run_of(name: str, run_id: str, store: Store) -> RecordedRun:
+    try:
+        return RecordedRun.load(store, run_id)
+    except RunNotFoundError:
+        raise NotRepeatableError(
+            f"step {name!r} was run {run_id[:8]}, which is not here",
+            hint=f"Bring it from where it is: bis export {run_id[:8]} {name}.zip there, bis import {name}.zip here.",
+        ) from None
+
+
 def _parameters(parameters: Mapping[str, str], runs: Mapping[str, RecordedRun]) -> dict[str, dict[str, str]]:
     """``step.name=value`` belongs to that step, ``name=value`` to each that has it."""
     own: dict[str, dict[str, str]] = {name: {} for name in runs}
@@ -122,6 +137,15 @@ def _replaced(
         words[artifact_place(store, then.run_id)] = artifact_place(store, now.run_id)
         words[then.run_id] = now.run_id
     return words
+
+
+def _moved(step: RecordedRun, runs: Mapping[str, RecordedRun], store: Store) -> dict[str, str]:
+    """Where the plan of a step has the artifacts of other steps, to where they are in this home."""
+    return {
+        place: artifact_place(store, then.run_id)
+        for then in runs.values()
+        for place in step.places_of(then.run_id)
+    }
 
 
 def _source_of(original: RecordedRun, home: Home) -> Source:

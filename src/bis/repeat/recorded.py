@@ -173,11 +173,24 @@ class RecordedRun:
             return {}
         return document if isinstance(document, dict) else {}
 
+    def places_of(self, run_id: str) -> set[str]:
+        """Where the plan has the artifacts of another run: in a home that may have been another one, or has moved."""
+        document = self.plan_document
+        values = [document.get("parameters"), (document.get("inputs") or {}).get("local")]
+        found = set()
+        for text in (str(text) for each in values if isinstance(each, dict) for text in each.values()):
+            before, artifacts, _ = text.partition(f"/{run_id}/artifacts")
+            if artifacts and before.startswith("/"):
+                found.add(before + artifacts)
+        return found
+
     @cached_property
     def words(self) -> RunWords:
         """What only this run has, and no other may be blamed for not having."""
         info = self.run.info
         words = {info.run_id, info.artifact_uri, self.location, self.directory, *self.relatives}
+        for run_id in self.relatives:
+            words.update(self.places_of(run_id))
         if len(info.name) >= 8:  # MLflow draws names like merry-fox-123; a short one may be any word
             words.add(info.name)
         return RunWords(tuple(sorted((word for word in words if len(word) > 3), key=len, reverse=True)))

@@ -66,6 +66,8 @@ class Place:
     tags: Mapping[str, str] = field(default_factory=dict)
     replaced: Mapping[str, str] = field(default_factory=dict)
     """Words of its plan that were of the earlier steps' first runs, to what they are now: ids, directories."""
+    moved: Mapping[str, str] = field(default_factory=dict)
+    """Directories of those first runs as the plan has them, to where they are in this home."""
 
 
 @dataclass(frozen=True)
@@ -149,9 +151,9 @@ def execute_again(
 
     ``place`` says where in a pipeline that is repeated it belongs.
     """
-    plan = plan_of(original)
-    _check_consent(original)
     where = place or Place()
+    plan = with_words(plan_of(original), where.moved)
+    _check_consent(original)
     with fresh_place(home, _place_name(original, home), keep=options.keep) as folder:
         given = by_parameter(plan, options.inputs)
         packed = packed_inputs(original, plan, given, store=store, directory=folder / "inputs")

@@ -27,6 +27,7 @@ from bis.repeat.capsule.layout import (
     PackedFile,
 )
 from bis.repeat.capsule.run_document import RunDocument
+from bis.tracking import tags
 from bis.tracking.families import children
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ class _Packing:
         plan_text, lock = self._text(artifacts, PLAN), self._text(artifacts, LOCK)
         plan = None if plan_text is None else Plan.from_json(plan_text)
         if plan_text is None:
-            notify("this run has no plan (bis did not make it): its capsule can be read and not executed")
+            why = "a pipeline has no plan of its own" if tags.PIPELINE in run.tags else "bis did not make it"
+            notify(f"this run has no plan ({why}): its capsule can be read and not executed")
         else:
             self.add(PLAN, layout.without_lock(plan_text, lock).encode())
             self._add_source(plan, artifacts, notify)

@@ -49,6 +49,8 @@ class ImportedCapsule:
     """Whether it came from elsewhere and nobody has said yes: its code is not to be executed."""
     was_here: bool
     """Whether this very capsule had been taken in before."""
+    is_pipeline: bool = False
+    """Whether its steps, which are runs of their own, are what is executed again."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,13 @@ def import_capsule(home: Home, file: Path, *, trusted: bool = False) -> Imported
         finally:
             store.close()
     return ImportedCapsule(
-        run.info.run_id, checked.run.run_id, checked.plan, tree, must_consent(run), was_here
+        run.info.run_id,
+        checked.run.run_id,
+        checked.plan,
+        tree,
+        must_consent(run),
+        was_here,
+        is_pipeline=tags.PIPELINE in run.tags,
     )
 
 
