@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 REFERENCE = Path(__file__).parent / "reference"
 _GENERATED = "<!-- Written by docs/reference.py from the code. Do not edit: run `make docs`. -->\n"
 _OF_A_PIPELINE = (
-    "A pipeline gives a `PipelineRun`. It has these members but `outcome` and `result`, with the results of its last step; and"
-    " `steps`, what has become of each step, by its name."
+    "A pipeline gives a `PipelineRun`, with the results of its last step. It has these members but `outcome` and"
+    " `result`; and `steps`, what has become of each step, by its name."
 )
 
 
