@@ -44,7 +44,8 @@ def explain(prepared: Prepared, store: Store, home: Home, policy: Policy) -> Exp
     if decision.run is not None:
         read = sum(entry.get("access") == "read" for entry in decision.record["files"])
         name = decision.run.info.run_id[:8]
-        taken = f"run {name} has the same plan, and the {read} files that it read are what they were"
+        files = "1 file" if read == 1 else f"{read} files"
+        taken = f"run {name} has the same plan, and what it read is what it was: {files}"
         return Explanation(decision, (taken, *refused))
     if refused:
         return Explanation(decision, refused)
