@@ -131,6 +131,7 @@ def execute_plan(
     options: ExecutionOptions | None = None,
     inputs: Mapping[str, str] | None = None,
     origin: str | None = None,
+    steps: Mapping[str, str] | None = None,
     notify: Callable[[str], None],
     synchronous: bool = True,
     streams: Streams | None = None,
@@ -140,9 +141,9 @@ def execute_plan(
 ) -> ProjectRun:
     """Execute a plan that was read back, as a new run, in ``directory``: the top of its tree, restored.
 
-    ``inputs`` says where path parameters lie now (name to path), and ``origin`` what the run calls its source.
-    Raises a BisError when the plan cannot be executed here: an input or secret is missing, or the environment
-    cannot be had.
+    ``inputs`` says where path parameters lie now (name to path), ``origin`` what the run calls its source, and
+    ``steps`` where the artifacts of the steps before it are. Raises a BisError when the plan cannot be executed
+    here: an input or secret is missing, or the environment cannot be had.
     """
     chosen = options or ExecutionOptions()
     secrets = _named_variables(chosen)
@@ -151,7 +152,7 @@ def execute_plan(
         project = directory / plan.source.subdirectory
         lock = environments.observe(plan.environment, directory=project, home=home, notify=notify)
         here = plan if lock is plan.environment else replace(plan, environment=lock)
-        return prepare_again(here, directory, inputs=inputs, secrets=secrets, origin=origin)
+        return prepare_again(here, directory, inputs=inputs, secrets=secrets, origin=origin, steps=steps)
 
     return _submit(
         prepare_here,

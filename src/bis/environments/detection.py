@@ -44,7 +44,10 @@ def detect(
     """
     provider = _provider(manager)
     if container is not None:  # goes before the manager, as in MLflow
-        return EnvironmentSpec(directory, manager="container", kind="docker_env", container=container)
+        notes = () if manager is None else (f"--env-manager {manager} has no effect: docker_env is declared",)
+        return EnvironmentSpec(
+            directory, manager="container", kind="docker_env", container=container, notes=notes
+        )
     declared = _read(directory, kind, file) if kind and file else None
     spec = declared or _by_convention(directory)
     if provider == "conda" or (provider is None and _needs_conda(spec)):

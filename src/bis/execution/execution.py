@@ -237,6 +237,7 @@ class Execution:
             self._prepared.source,
             plan=self._prepared.plan,
             downloaded=downloaded,
+            steps=self._prepared.steps,
             running=self._running.path,
             home=self._home,
             run_id=self._tracked.run_id,

@@ -29,12 +29,13 @@ def prepare_again(
     inputs: Mapping[str, str] | None = None,
     secrets: Mapping[str, str] | None = None,
     origin: str | None = None,
+    steps: Mapping[str, str] | None = None,
 ) -> Prepared:
     """Make ``plan`` ready to be executed in ``root``, the top of its tree.
 
-    ``inputs`` says where path parameters lie now, ``secrets`` has the variables of ``--env-file``, and ``origin`` is
-    what the run calls its source. Raises UsageError for an input or a secret that is missing, SourceError when
-    the tree has no such subdirectory.
+    ``inputs`` says where path parameters lie now, ``secrets`` has the variables of ``--env-file``, ``origin`` is
+    what the run calls its source, and ``steps`` has the artifact directories of the steps before it. Raises
+    UsageError for an input or a secret that is missing, SourceError when the tree has no such subdirectory.
     """
     _check_secrets(plan, secrets or {})
     places = found_here(plan, root, inputs or {})
@@ -45,6 +46,7 @@ def prepare_again(
         name=None if origin is None else origin.rstrip("/").replace("#", "/").rpartition("/")[2],
         downloads=downloads,
         places=places,
+        steps=steps or {},
     )
 
 

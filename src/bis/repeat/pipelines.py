@@ -14,7 +14,7 @@ from bis.pipelines import PipelineOptions
 from bis.pipelines.output import StepOutput
 from bis.pipelines.parent import DOCUMENT, PipelineParent
 from bis.pipelines.running import run_pipeline
-from bis.pipelines.values import artifact_place
+from bis.pipelines.values import artifact_place, folders_of
 from bis.repeat.recorded import RecordedRun
 from bis.repeat.rerun import Place, execute_again
 from bis.sources import Source
@@ -77,6 +77,7 @@ def rerun_pipeline(
                     parent.run_id,
                     {tags.STEP: name},
                     _replaced(before, runs, store),
+                    folders_of(before, store),
                     _moved(runs[name], runs, store),
                 ),
             )

@@ -66,6 +66,8 @@ class Place:
     tags: Mapping[str, str] = field(default_factory=dict)
     replaced: Mapping[str, str] = field(default_factory=dict)
     """Words of its plan that were of the earlier steps' first runs, to what they are now: ids, directories."""
+    folders: Mapping[str, str] = field(default_factory=dict)
+    """The artifact directories of the earlier steps, by name."""
     moved: Mapping[str, str] = field(default_factory=dict)
     """Directories of those first runs as the plan has them, to where they are in this home."""
 
@@ -188,6 +190,7 @@ def execute_again(
                 ),
                 inputs=inputs,
                 origin=original.run.tags.get("mlflow.source.name"),
+                steps=where.folders,
                 notify=notify,
                 streams=streams,
                 show_progress=show_progress,

@@ -31,6 +31,7 @@ _LOOKING_AT_THE_MACHINE = frozenset(
 )
 _PYTHON = re.compile(r"(?:python|pypy)[0-9.]*")
 _HINT = "; with --trace full it would be known"
+_IN_CONTAINER = ": of a container, its Python alone is observed"
 
 
 def unseen(record: Mapping[str, Any], plan: Plan) -> Iterator[str]:
@@ -38,17 +39,18 @@ def unseen(record: Mapping[str, Any], plan: Plan) -> Iterator[str]:
     observer = record.get("observer") or {}
     if observer.get("name") in ("seccomp", "strace"):
         return
+    hint = _IN_CONTAINER if plan.environment.manager == "container" else _HINT
     processes = record.get("processes") or ()
     for process in processes:
         name = _name((process.get("argv") or [""])[0])
         if process.get("why_not") and name not in _LOOKING_AT_THE_MACHINE:
-            yield f"what {name} read is not known{_HINT}"
-    yield from _of_shell(plan.command(), processes)
+            yield f"what {name} read is not known{hint}"
+    yield from _of_shell(plan.command(), processes, hint)
     for package in sorted(_OPEN_BY_THEMSELVES.intersection(plan.environment.packages)):
-        yield f"what {package} opened by itself is not known{_HINT}"
+        yield f"what {package} opened by itself is not known{hint}"
 
 
-def _of_shell(command: str, processes: Any) -> Iterator[str]:
+def _of_shell(command: str, processes: Any, hint: str) -> Iterator[str]:
     """Programs that the command names and no process with the probe was."""
     probed = {
         _name(word) for each in processes if each.get("probed") for word in (each.get("argv") or [])[:2]
@@ -56,12 +58,12 @@ def _of_shell(command: str, processes: Any) -> Iterator[str]:
     try:
         words = _first_words(command)
     except ValueError:  # quotes that the shell understands and shlex does not
-        yield f"what the shell read is not known{_HINT}"
+        yield f"what the shell read is not known{hint}"
         return
     for word in words:
         name = _name(word)
         if not (_PYTHON.fullmatch(name) or name in _HARMLESS or name in probed):
-            yield f"what {name or 'the shell'} read is not known{_HINT}"
+            yield f"what {name or 'the shell'} read is not known{hint}"
 
 
 def _first_words(command: str) -> list[str]:

@@ -213,6 +213,51 @@ def test_path_parameters_are_where_the_command_looks(boxed: Bis, project: Make, 
     assert result.out.split() == ["outside", "near"]
 
 
+MAKE = """\
+import os, sys, urllib.request
+place = "{MLFLOW_EXPERIMENT_ID}/{MLFLOW_RUN_ID}/artifacts/made.txt".format(**os.environ)
+url = os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow-artifacts/artifacts/" + place
+headers = {"Authorization": "Bearer " + os.environ["MLFLOW_TRACKING_TOKEN"]}
+urllib.request.urlopen(urllib.request.Request(url, sys.argv[1].encode(), headers, method="PUT"))
+"""
+
+
+def test_a_step_reads_what_the_step_before_it_made(boxed: Bis, project: Make) -> None:
+    directory = project("python make.py made", make__py=MAKE)
+    place = "{steps.main.artifact_uri}"
+    with (directory / "MLproject").open("a") as file:
+        file.write(
+            f'  last:\n    after: [main]\n    command: "cat {place}/made.txt; touch {place}/x || echo refused"\n'
+        )
+    result = boxed("run", directory, "-e", "last")
+    assert result.status == 0, result.err
+    assert "[last] made" in result.out
+    assert "[last] refused" in result.out
+    repeated = boxed("rerun")
+    assert repeated.status == 0, repeated.out + repeated.err
+    assert "2 inner runs" in repeated.out
+
+
+def test_a_finished_run_in_a_container_is_taken_when_all_that_it_read_is_known(
+    boxed: Bis, project: Make
+) -> None:
+    directory = project("python make.py made", make__py=MAKE)
+    first, again = (boxed("run", directory, "--reuse", "--json").json for _ in range(2))
+    assert again["reused"]
+    assert again["run_id"] == first["run_id"]
+    other = project("cat MLproject", image="tools:1")
+    for _ in range(2):
+        assert not boxed("run", other, "--reuse", "--json").json["reused"]
+    explained = boxed("run", other, "--explain").out
+    assert "is not known: of a container, its Python alone is observed" in explained
+
+
+def test_an_environment_manager_has_no_effect_and_that_is_said(boxed: Bis, project: Make) -> None:
+    result = boxed("run", project("echo hello", image="tools:1"), "--env-manager", "local")
+    assert result.out == "hello\n"
+    assert "--env-manager local has no effect" in result.err
+
+
 def test_an_image_is_built_from_the_dockerfile_once(boxed: Bis, project: Make) -> None:
     dockerfile = "FROM tools:1\nRUN echo first > /made\n"
     directory = project("cat /made", image="no-such-image", Dockerfile=dockerfile)
@@ -243,7 +288,9 @@ def test_a_tag_that_moves_changes_nothing_until_upgrade(boxed: Bis, project: Mak
 
 
 def test_options_of_the_engine_are_passed_on(boxed: Bis, project: Make) -> None:
-    directory = project("hostname; df -k /dev/shm; touch /etc/mine 2>/dev/null || echo refused", image="tools:1")
+    directory = project(
+        "hostname; df -k /dev/shm; touch /etc/mine 2>/dev/null || echo refused", image="tools:1"
+    )
     result = boxed("run", directory, "-A", "hostname=inside", "-A", "shm-size=3m", "-A", "read-only")
     assert result.status == 0, result.err
     assert result.out.startswith("inside\n")

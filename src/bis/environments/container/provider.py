@@ -43,6 +43,8 @@ def lock(
     is pulled. ``upgrade`` pulls or builds anew. Raises BuildError when none can be had, or no engine answers.
     """
     declared = cast("ContainerDeclaration", spec.container)
+    for note in spec.notes:
+        notify(note)
     if as_of.asked:
         notify("an image has no date: --as-of has no effect on it")
     key = key_of(spec, AsOf.latest(), {}, [_context_stamp(spec.directory, declared)])

@@ -37,7 +37,10 @@ _OURS = frozenset(("name", "rm", "d", "detach", "cidfile", "i", "t", "it", "inte
 
 
 class ContainerStart:
-    """What a container of the run is started with. Made before the command starts; ``finish`` when it has ended."""
+    """What a container of the run is started with. Made before the command starts; ``finish`` when it has ended.
+
+    ``steps`` has the artifact directories of the steps before it, which it may read.
+    """
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class ContainerStart:
         *,
         plan: Plan,
         downloaded: Mapping[str, str],
+        steps: Mapping[str, str],
         running: Path,
         home: Home,
         run_id: str,
@@ -60,6 +64,7 @@ class ContainerStart:
         self._volumes = volumes(self._locked.volumes, project=original.directory, environ=os.environ)
         self._arguments = _arguments(self._locked.arguments, is_podman=self._is_podman)
         self._downloaded = dict(downloaded)
+        self._steps = dict(steps)
         self._workspace = Workspace(original, running / "work", home, notify)
         self._sockets = Path(tempfile.mkdtemp(prefix="bis-"))  # the path of a socket may have 107 bytes
 
@@ -136,6 +141,7 @@ class ContainerStart:
         ]
         inputs = {**self._plan.local, **self._downloaded}
         found += [Mount(Path(path), path) for name, path in inputs.items() if name not in self._plan.in_tree]
+        found += [Mount(Path(path), path) for path in self._steps.values() if Path(path).is_dir()]
         if os.getuid() != 0:
             home = self._running / "home"
             home.mkdir(exist_ok=True)
