@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -227,6 +228,36 @@ def test_bis_in_a_script_finds_the_callers_variables(bis: Bis, tmp_path: Path) -
     assert result.out.split() == ["changed", "kept", "probe"], result.err
     parent, child = _runs(bis)
     assert _tag(child, "mlflow.parentRunId") == parent["run_id"]
+
+
+def test_a_project_in_a_git_repository_is_run_at_its_version(bis: Bis, tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+    git = ["git", "-C", str(repository), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for version in ("one", "two"):
+        mlproject = f"entry_points: {{main: {{command: 'echo version {version}'}}}}\n"
+        write_project(repository / "inner", mlproject)
+        if version == "one":
+            subprocess.run([*git, "init", "-q"], check=True)
+        subprocess.run([*git, "add", "."], check=True)
+        subprocess.run([*git, "commit", "-qm", version], check=True)
+        subprocess.run([*git, "tag", version], check=True)
+    main = f"""
+import bis_nested
+uri = {repository.as_uri()!r} + "#inner"
+bis_nested.run(uri, version="one", backend="local", env_manager="local")
+bis_nested.run(uri)
+try:
+    bis_nested.run(uri, backend="kubernets")
+except bis_nested.NestedRunError as error:
+    print("caught:", error)
+"""
+    result = bis("run", _project(tmp_path / "project", main))
+    assert result.status == 0, result.err
+    assert result.out.splitlines()[:2] == ["version one", "version two"]
+    assert "'kubernets'" in result.out
+    parent, *children = _runs(bis)
+    assert {_tag(child, "mlflow.parentRunId") for child in children} == {parent["run_id"]}
+    assert len({_tag(child, "mlflow.source.git.commit") for child in children}) == 2
 
 
 _MLFLOW = """

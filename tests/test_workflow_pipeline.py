@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -270,6 +275,25 @@ def test_a_pipeline_is_repeated_with_all_its_steps(bis: Bis, project: Path) -> N
     assert bis("verify", whole, "--json").json["verdict"] == "EQUAL"
 
 
+def test_a_terminal_shows_the_states_as_they_change(bis: Bis, project: Path) -> None:
+    leader, follower = pty.openpty()
+    words = [sys.executable, "-m", "bis", "run", str(project), "-e", "left"]
+    environ = {key: value for key, value in bis.environ(TERM="xterm").items() if key != "NO_COLOR"}
+    process = subprocess.Popen(words, env=environ, cwd=bis.cwd, stdout=subprocess.DEVNULL, stderr=follower)
+    os.close(follower)
+    shown = b""
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while part := os.read(leader, 4096):
+            shown += part
+    os.close(leader)
+    assert process.wait() == 0
+    text = shown.decode()
+    places = [text.index(words) for words in ("· left  waiting", "▸ prepare  running", "▸ left  running")]
+    assert places == sorted(places)
+    assert "\x1b[J" in text
+    assert "✓ left  finished" in text.rpartition("\x1b[J")[2]
+
+
 def test_the_latest_run_is_the_whole_and_not_one_of_its_steps(bis: Bis, project: Path) -> None:
     _run(bis, project)
     shown = bis("show", "--json").json
@@ -335,8 +359,6 @@ def test_describe_knows_of_steps(bis: Bis, project: Path) -> None:
 
 
 def test_the_api_gives_the_steps(bis: Bis, project: Path) -> None:
-    import subprocess
-    import sys
 
     code = (
         "import bis, json, sys\n"

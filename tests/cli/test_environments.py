@@ -44,6 +44,12 @@ def test_what_no_run_was_made_with_is_unused(bis: Bis, tmp_path: Path, two_runs:
     assert run not in two_runs
 
 
+def test_what_only_deleted_runs_were_made_with_is_deleted(bis: Bis, two_runs: list[str]) -> None:
+    assert bis("runs", "delete", *two_runs).status == 0
+    assert "Deleted 1 environment" in bis("env", "prune", "--unused").out
+    assert bis("env", "list", "--json").json == []
+
+
 def test_a_size_to_keep_is_read_with_its_unit(bis: Bis, two_runs: list[str]) -> None:
     assert bis("env", "prune", "--keep-size", "10GB", "--dry-run").out == "Would delete 0 environments, 0 B\n"
     assert (

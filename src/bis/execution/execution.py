@@ -281,7 +281,8 @@ class Execution:
         self._sampling.start()
 
     def _stopping(self, reason: str) -> None:
-        if reason.startswith("SIG"):
+        is_inside = self._options.placement.parent_run_id is not None  # the run around it has said so
+        if reason.startswith("SIG") and not is_inside:
             self._notify(f"{reason}: ending the command; once more ends it at once")
 
     def _serve(self) -> LoopbackServer:

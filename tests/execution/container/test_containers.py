@@ -301,6 +301,13 @@ def test_options_of_the_engine_are_passed_on(boxed: Bis, project: Make) -> None:
     assert "-A name" in refused.err
 
 
+def test_graphics_cards_are_asked_for_as_the_engine_has_it(boxed: Bis, project: Make) -> None:
+    """No card is here: podman says which device it looks for."""
+    result = boxed("run", project("true", image="tools:1"), "-A", "gpus=all")
+    assert result.status == 1
+    assert "nvidia.com/gpu=all" in result.out + result.err
+
+
 def test_the_end_is_kind_first(boxed: Bis, project: Make, podman: Podman) -> None:
     code = (
         "import signal, sys, time\n"
