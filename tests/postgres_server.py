@@ -21,6 +21,19 @@ _SETTINGS = "fsync=off,synchronous_commit=off,full_page_writes=off,max_connectio
 PASSWORD = "s3cr3t/@ü"
 QUOTED_PASSWORD = "s3cr3t%2F%40%C3%BC"
 
+_EMPTY = """
+SET session_replication_role = replica;
+DO $do$ DECLARE name text; BEGIN
+  FOR name IN SELECT tablename FROM pg_tables
+    WHERE schemaname = 'public' AND tablename NOT IN ('bis_store', 'experiments')
+  LOOP EXECUTE format('DELETE FROM %I', name); END LOOP;
+  FOR name IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'public'
+  LOOP EXECUTE format('ALTER SEQUENCE %I RESTART', name); END LOOP;
+END $do$;
+DELETE FROM experiments WHERE experiment_id <> 0;
+UPDATE experiments SET name = 'Default', lifecycle_stage = 'active';
+"""
+
 
 def missing() -> str | None:
     """Why no server can be started here."""
@@ -113,16 +126,21 @@ class PostgresServer:
         connection.close()
         return rows
 
-    def new_database(self, template: str = "template1") -> str:
-        """The address of a new database, empty or a copy."""
+    def new_database(self) -> str:
+        """The address of a new, empty database."""
         self._count += 1
         name = f"test_{os.getpid()}_{self._count}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.execute(f"CREATE DATABASE {name}")
         return self.uri(name)
 
-    def drop(self, uri: str) -> None:
-        """Remove a database, and cut its connections."""
-        self.execute(f"DROP DATABASE {uri.rpartition('/')[2]} WITH (FORCE)")
+    def empty(self, uri: str) -> None:
+        """Make a store as it was when it was new: much quicker than to make one."""
+        database = uri.rpartition("/")[2]
+        self.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            f" WHERE datname = '{database}' AND pid <> pg_backend_pid()"
+        )
+        self.execute(_EMPTY, database)
 
     def _run(self, *command: str) -> None:
         subprocess.run(

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_TEMPLATE = "bis_template"
-
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
@@ -27,22 +25,25 @@ def home(tmp_path: Path) -> Home:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server, in which a database with the tables of bis lies ready to be copied."""
+    """A PostgreSQL server."""
     reason = missing()
     if reason is not None:
         pytest.skip(reason)
-    for server in served():
-        server.execute(f"CREATE DATABASE {_TEMPLATE}")
-        PostgresDatabase(server.uri(_TEMPLATE)).close()
-        yield server
+    yield from served()
+
+
+@pytest.fixture(scope="session")
+def postgres_store(postgres: PostgresServer) -> str:
+    """A store in PostgreSQL, as other tests left it."""
+    return postgres.new_database()
 
 
 @pytest.fixture
-def postgres_uri(postgres: PostgresServer) -> Iterator[str]:
-    """A new store in PostgreSQL."""
-    uri = postgres.new_database(_TEMPLATE)
-    yield uri
-    postgres.drop(uri)
+def postgres_uri(postgres: PostgresServer, postgres_store: str) -> str:
+    """A store in PostgreSQL that is as good as new."""
+    PostgresDatabase(postgres_store).close()
+    postgres.empty(postgres_store)
+    return postgres_store
 
 
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
