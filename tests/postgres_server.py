@@ -133,6 +133,10 @@ class PostgresServer:
         self.execute(f"CREATE DATABASE {name}")
         return self.uri(name)
 
+    def drop(self, uri: str) -> None:
+        """Remove a database, and cut its connections."""
+        self.execute(f"DROP DATABASE {uri.rpartition('/')[2]} WITH (FORCE)")
+
     def empty(self, uri: str) -> None:
         """Make a store as it was when it was new: much quicker than to make one."""
         database = uri.rpartition("/")[2]
