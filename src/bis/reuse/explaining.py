@@ -45,7 +45,8 @@ def explain(prepared: Prepared, store: Store, home: Home, policy: Policy) -> Exp
         read = sum(entry.get("access") == "read" for entry in decision.record["files"])
         name = decision.run.info.run_id[:8]
         files = "1 file" if read == 1 else f"{read} files"
-        taken = f"run {name} has the same plan, and what it read is what it was: {files}"
+        same = f"what it read is what it was: {files}" if read else "it read no files"
+        taken = f"run {name} has the same plan, and {same}"
         return Explanation(decision, (taken, *refused))
     if refused:
         return Explanation(decision, refused)
