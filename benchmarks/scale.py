@@ -3,6 +3,8 @@
     python benchmarks/scale.py [--sizes 10000,100000,1000000] [--points 20] [--postgres URL]
                                [--directory DIR] [--chart FILE.svg] [--json FILE]
 
+--postgres names a database that is empty, or was filled by this script; it takes the place of SQLite, for one size.
+
 Each store is filled by SQL, as a year of a team would fill it: one experiment with half of the runs, fifty small ones,
 five parameters, five tags and five metrics a run. Then the first page of each search is read as a client reads it,
 100 runs with all their data, and the best of five times is shown: what else the machine does is not counted.
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import shutil
 import sys
 import tempfile
@@ -165,7 +168,8 @@ def without_indexes(store: SqlStore) -> Iterator[None]:
     database = store._db
     if database.dialect.name != "sqlite":
         yield
-        database.rows("ANALYZE") if False else None
+        with database.writing() as connection:
+            connection.execute("ANALYZE")
         return
     database.rows("PRAGMA synchronous=OFF")
     database.rows("PRAGMA cache_size=-400000")
@@ -194,6 +198,17 @@ def filled(directory: Path, runs: int, points: int) -> tuple[SqlStore, float]:
     return open_sql_store(f"sqlite:///{file}", directory / "artifacts"), time.perf_counter() - begun
 
 
+def filled_postgres(uri: str, directory: Path, runs: int, points: int) -> tuple[SqlStore, float]:
+    """The store in PostgreSQL with so many runs, filled when it has none, and how long that took."""
+    store = open_sql_store(uri, directory / "artifacts")
+    if store._db.row("SELECT 1 FROM runs LIMIT 1") is not None:
+        return store, 0.0
+    begun = time.perf_counter()
+    with without_indexes(store):
+        fill(store, runs, points)
+    return store, time.perf_counter() - begun
+
+
 def measure(store: SqlStore, size: Size) -> None:
     """Time the first page of each search: the best of some rounds."""
     for name, arguments in SEARCHES.items():
@@ -208,6 +223,54 @@ def measure(store: SqlStore, size: Size) -> None:
         )
 
 
+SHOWN = (
+    "newest",
+    "by a metric, largest first",
+    "a parameter, a twelfth",
+    "a user, by a metric",
+    "a parameter and a metric, by a metric",
+    "two that never meet",
+)
+"""The searches of the chart: the usual ones, and the slowest."""
+COLOURS = ("#1b6ca8", "#2a9d8f", "#8ab17d", "#e9a23b", "#d1603d", "#7b4b94")
+WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 760, 360, 70, 20, 250, 44
+
+
+def chart(sizes: list[Size]) -> str:
+    """The time of a first page by the number of runs, as SVG; both axes are logarithmic."""
+    most, least = 1000.0, 1.0
+
+    def x(runs: float) -> float:
+        first, last = math.log10(sizes[0].runs), math.log10(sizes[-1].runs)
+        return LEFT + (math.log10(runs) - first) / (last - first or 1) * (WIDTH - LEFT - RIGHT)
+
+    def y(ms: float) -> float:
+        share = math.log10(max(ms, least) / least) / math.log10(most / least)
+        return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
+
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif"'
+        ' font-size="12" fill="#444"><rect width="100%" height="100%" fill="white"/>'
+    ]
+    for ms in (1, 10, 100, 1000):
+        lines.append(f'<path d="M{LEFT} {y(ms):.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>')
+        lines.append(f'<text x="{LEFT - 8}" y="{y(ms) + 4:.1f}" text-anchor="end">{ms} ms</text>')
+    for size in sizes:
+        lines.append(
+            f'<text x="{x(size.runs):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{size.runs:,}</text>'
+        )
+    lines.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 8}" text-anchor="middle">runs</text>')
+    lines.append(f'<path d="M{LEFT} {y(300):.1f}H{WIDTH - RIGHT}" stroke="#b00" stroke-dasharray="4 4"/>')
+    lines.append(f'<text x="{WIDTH - RIGHT + 8}" y="{y(300) + 4:.1f}" fill="#b00">300 ms</text>')
+    ends = sorted(sizes[-1].searches_ms[name] for name in SHOWN)
+    for name, colour in zip(SHOWN, COLOURS, strict=True):
+        points = " ".join(f"{x(size.runs):.1f},{y(size.searches_ms[name]):.1f}" for size in sizes)
+        lines.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        place = TOP + 96 + (len(ends) - 1 - ends.index(sizes[-1].searches_ms[name])) * 22
+        lines.append(f'<text x="{WIDTH - RIGHT + 8}" y="{place}" fill="{colour}">{name}</text>')
+    return "\n".join([*lines, "</svg>"]) + "\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -215,22 +278,30 @@ def main() -> None:
     parser.add_argument("--sizes", default="10000,100000,1000000")
     parser.add_argument("--points", type=int, default=20, help="points a run")
     parser.add_argument("--directory", type=Path)
+    parser.add_argument("--postgres", metavar="URL")
+    parser.add_argument("--chart", type=Path, help="draw the growth into this file, as SVG")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     directory = args.directory or Path(tempfile.mkdtemp(prefix="bis-scale-"))
     try:
         sizes = []
         for runs in map(int, args.sizes.split(",")):
-            store, fill_s = filled(directory, runs, args.points)
-            size = Size(runs, runs * args.points, fill_s=fill_s)
-            size.bytes = (directory / f"{runs}" / "bis.db").stat().st_size
-            print(f"{runs:,} runs, {size.bytes / 1e9:.2f} GB, filled in {fill_s:.0f} s", file=sys.stderr)
+            if args.postgres:
+                store, fill_s = filled_postgres(args.postgres, directory, runs, args.points)
+                stored = int(store._db.row("SELECT pg_database_size(current_database())")[0])
+            else:
+                store, fill_s = filled(directory, runs, args.points)
+                stored = (directory / f"{runs}" / "bis.db").stat().st_size
+            size = Size(runs, runs * args.points, bytes=stored, fill_s=fill_s)
+            print(f"{runs:,} runs, {stored / 1e9:.2f} GB, filled in {fill_s:.0f} s", file=sys.stderr)
             measure(store, size)
             store.close()
             sizes.append(size)
     finally:
         if args.directory is None:
             shutil.rmtree(directory)
+    if args.chart:
+        args.chart.write_text(chart(sizes), encoding="utf-8")
     if args.json:
         args.json.write_text(json.dumps([vars(size) for size in sizes], indent=2))
 
