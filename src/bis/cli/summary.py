@@ -147,7 +147,7 @@ def pinned_words(prepared: Prepared) -> list[str]:
     if prepared.lock.python:
         lines.append(f"Python {prepared.lock.python}")
     if prepared.lock.pinned and prepared.lock.packages:
-        hashed = len(prepared.lock.packages) - len(_unhashed(prepared))
+        hashed = len(prepared.lock.packages) - len(prepared.lock.unhashed_packages)
         lines.append(f"{counted(hashed, 'package')} by hash (lock {short_digest(prepared.lock.digest)})")
     plan = prepared.plan
     seeded = [] if plan.level == "observe" else [f"seed {plan.seed}, level {plan.level}"]
@@ -160,10 +160,8 @@ def unpinned_words(prepared: Prepared) -> list[str]:
     lines = [f"{unseeded}files outside the project, the network"]
     if not prepared.lock.pinned:
         lines.append("packages: the local environment is used as it is")
-    elif _unhashed(prepared):
-        lines.append(
-            f"{counted(len(_unhashed(prepared)), 'package')} without a hash: {', '.join(_unhashed(prepared))}"
-        )
+    elif unhashed := prepared.lock.unhashed_packages:
+        lines.append(f"{counted(len(unhashed), 'package')} without a hash: {', '.join(unhashed)}")
     if prepared.source.large_files:
         lines.append(f"{counted(len(prepared.source.large_files), 'large file')}: recorded by hash, not kept")
     if prepared.source.withheld:
@@ -215,12 +213,6 @@ def _ending_words(finished: ProjectRun) -> str:
     if record.stopped_by:
         return f" ({record.stopped_by})"
     return f" with exit code {record.exit_code}" if record.exit_code else ""
-
-
-def _unhashed(prepared: Prepared) -> list[str]:
-    """The packages that come from a repository: held by their commit, not by a hash."""
-    lock = prepared.lock
-    return [name for name in lock.packages if lock.unhashed and name not in lock.requirements]
 
 
 def _shorten(text: str, limit: int) -> str:

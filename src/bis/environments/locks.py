@@ -115,6 +115,11 @@ class Lock:
         }
         return {**conda, **{name: _version(found) for name, found in re.findall(_PACKAGE, text)}}
 
+    @property
+    def unhashed_packages(self) -> list[str]:
+        """The names of the packages that no hash holds."""
+        return [name for name, _ in re.findall(_PACKAGE, self.unhashed)]
+
     def to_dict(self) -> dict[str, Any]:
         """Return the lock as JSON takes it."""
         document = {"format": FORMAT, **asdict(self)}

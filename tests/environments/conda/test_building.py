@@ -344,6 +344,35 @@ def test_the_pip_section_is_installed_beside_what_conda_has_put_there(
     assert lock.python == version
 
 
+def test_a_git_line_of_the_pip_section_is_installed_at_its_commit(
+    project: Project, index: PackageIndex, tmp_path: Path
+) -> None:
+    python_or_skip("3.8")
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    build = '[build-system]\nrequires = []\nbuild-backend = "own_build"\nbackend-path = ["."]\n'
+    (repository / "pyproject.toml").write_text(build + '[project]\nname = "own"\nversion = "0.1"\n')
+    (repository / "own_build.py").write_text(OWN_BUILD)
+    git = ["git", "-C", str(repository), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    for name in ("tagged", "later"):
+        (repository / "own.py").write_text(f"NAME = {name!r}\n")
+        subprocess.run([*git, "add", "."], check=True)
+        subprocess.run([*git, "commit", "-qm", name], check=True)
+        subprocess.run([*git, "tag", name], check=True)
+    project.write(
+        "conda.yaml",
+        f"channels: [{pythons().url}]\ndependencies:\n  - python=3.8\n"
+        f"  - pip:\n    - own @ git+{repository.as_uri()}@tagged\n",
+    )
+    lock = project.lock(manager="conda")
+    commit = subprocess.check_output([*git, "rev-parse", "tagged"], text=True).strip()
+    assert commit in lock.unhashed
+    assert lock.unhashed_packages == ["own"]
+    printed = run_in(project.realize(lock), "python -c 'import own; print(own.NAME)'", project.directory)
+    assert printed == "tagged"
+
+
 def test_credentials_reach_the_channel_and_nothing_else(
     project: Project, channel: Channel, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
