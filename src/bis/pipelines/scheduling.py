@@ -69,9 +69,10 @@ class Schedule:
 
     def _go_on(self) -> None:
         if self.stopped_by is not None:
+            reason = f"the pipeline was ended ({self.stopped_by})"
             for step in list(self.steps.values()):
                 if step.state == "waiting":
-                    self._set(replace(step, state="skipped", reason=self.stopped_by))
+                    self._set(replace(step, state="skipped", reason=reason))
             return
         while skipped := hopeless(self.steps):
             for step in skipped:
