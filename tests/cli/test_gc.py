@@ -7,6 +7,7 @@ import shutil
 import time
 from typing import TYPE_CHECKING
 
+from bis.tracking.sql_store import open_sql_store
 from bis_command import Bis, write_project
 
 if TYPE_CHECKING:
@@ -47,6 +48,34 @@ def test_a_run_whose_snapshot_is_gone_is_said(bis: Bis, tmp_path: Path) -> None:
     result = bis("gc")
     assert result.status == 0
     assert "is not here, or not whole" in result.err
+
+
+def test_runs_that_were_deleted_are_removed_for_good_when_it_is_said(bis: Bis, tmp_path: Path) -> None:
+    project = write_project(tmp_path / "p", MLPROJECT, {"text": "kept"})
+    run_id = bis.run_json(project, "--env-manager", "local")["run_id"]
+    assert bis("runs", "delete", run_id).status == 0
+    assert "removed" not in bis("gc", "--json").json
+    assert bis("gc", "--older-than", "1", "--json").json["removed"]["runs"] == 0
+    assert bis("gc", "--older-than", "0", "--dry-run").out.startswith("Would remove 1 deleted run")
+    result = bis("gc", "--older-than", "0")
+    assert result.out.startswith("Removed 1 run, 0 models and 0 experiments for good")
+    assert bis("show", run_id).status != 0
+    assert list((bis.home / "artifacts").glob("*/*")) == []
+
+
+def test_runs_of_another_store_are_removed_there(bis: Bis, tmp_path: Path) -> None:
+    store = open_sql_store(tmp_path / "team.db", tmp_path / "artifacts")
+    store.delete_run(store.create_run("0").info.run_id)
+    where = ("--store", f"sqlite:///{tmp_path}/team.db")
+    assert "--older-than 30" in bis("gc", *where).err
+    found = bis("gc", *where, "--older-than", "0", "--json").json
+    assert (found["removed"]["runs"], "kept" in found) == (1, False)
+    store.close()
+
+
+def test_days_are_a_number(bis: Bis) -> None:
+    for text in ("x", "nan", "-1"):
+        assert "is not a number of days" in bis("gc", f"--older-than={text}").err
 
 
 def _age(directory: Path) -> None:

@@ -1,4 +1,4 @@
-"""``bis gc``: deletes what no run needs any more."""
+"""``bis gc``: deletes what no run needs any more, and for good what was deleted long ago."""
 
 from __future__ import annotations
 
@@ -6,14 +6,24 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from bis.cli.parser import command
+from bis.cli.served import add_store, located
+from bis.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
 
+    from bis.sources.pruning import Pruned
+    from bis.tracking.deletion import Removed
+
 _DESCRIPTION = """\
 Delete the source snapshots that no run refers to, and pack the others. Snapshots
 of the last two weeks stay, so that their next one is quick. Environments are
-another matter: bis env prune."""
+another matter: bis env prune.
+
+Runs, logged models and experiments that were deleted can be restored, and keep
+their place. --older-than removes those that were deleted that many days ago for
+good, with their files, from the store in BIS_HOME or the one that --store names.
+Its server may go on meanwhile."""
 
 
 def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
@@ -22,31 +32,79 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         commands,
         "gc",
         collect_garbage,
-        help="delete the snapshots that no run refers to",
+        help="delete what no run needs any more, and runs that were deleted long ago",
         description=_DESCRIPTION,
-        example="  bis gc --dry-run\n  bis gc",
+        example="  bis gc --dry-run\n  bis gc --older-than 30\n"
+        "  bis gc --older-than 30 --store postgresql://db.example.org/bis",
     )
+    parser.add_argument(
+        "--older-than", metavar="DAYS", help="also remove what was deleted more than that many days ago"
+    )
+    add_store(parser)
     parser.add_argument("--dry-run", action="store_true", help="say what would be deleted")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def collect_garbage(args: argparse.Namespace) -> int:
-    """Delete, and print what went."""
-    from bis.cli.style import counted, notifier, print_json, size
+    """Delete, and print what went; snapshots only where the store is the one of the home."""
+    from bis.cli.style import print_json
     from bis.home import Home
-    from bis.repeat.gc import collect
+    from bis.repeat.gc import collect, remove_runs
+    from bis.tracking.sql_store import open_sql_store
 
-    home = Home.locate()
-    home.ensure()
-    pruned = collect(home, dry_run=args.dry_run)
+    days, home, address = _days(args.older_than), Home.locate(), located(args)
+    removed = None
+    if days is not None:
+        store = open_sql_store(address.uri, address.artifacts)
+        try:
+            removed = remove_runs(store, days, dry_run=args.dry_run)
+        finally:
+            store.close()
+    elif address.file != home.database:
+        raise UsageError("only runs are removed from a store", hint="Say from when on: --older-than 30")
+    pruned = collect(home, dry_run=args.dry_run) if address.file == home.database else None
     if args.json:
-        print_json({**asdict(pruned), "dry_run": args.dry_run})
+        found = {**(asdict(pruned) if pruned else {}), **({"removed": asdict(removed)} if removed else {})}
+        print_json({**found, "dry_run": args.dry_run})
         return 0
+    if removed is not None:
+        _print_removed(removed, dry_run=args.dry_run)
+    if pruned is not None:
+        _print_pruned(pruned, dry_run=args.dry_run)
+    return 0
+
+
+def _days(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1.0
+    if not days >= 0:  # nan is older than nothing, and would remove all
+        raise UsageError(f"--older-than {text!r} is not a number of days")
+    return days
+
+
+def _print_removed(removed: Removed, *, dry_run: bool) -> None:
+    from bis.cli.style import counted
+
+    if dry_run:
+        print(f"Would remove {counted(removed.runs, 'deleted run')} for good")
+        return
+    print(
+        f"Removed {counted(removed.runs, 'run')}, {counted(removed.models, 'model')} and"
+        f" {counted(removed.experiments, 'experiment')} for good: {counted(removed.rows, 'row')} of the store"
+    )
+
+
+def _print_pruned(pruned: Pruned, *, dry_run: bool) -> None:
+    from bis.cli.style import counted, notifier, size
+
     for tree in pruned.missing:
         notifier()(
             f"the snapshot {tree} of a run is not here, or not whole: a capsule of the run brings it back"
         )
-    verb = "Would delete" if args.dry_run else "Deleted"
+    verb = "Would delete" if dry_run else "Deleted"
     count, kept = counted(pruned.deleted, "object"), counted(pruned.kept, "snapshot")
     print(f"{verb} {count} that no run refers to, {size(pruned.freed_bytes)}; {kept} kept")
-    return 0

@@ -1,7 +1,8 @@
-"""What may be deleted from the home: the snapshots that no run refers to."""
+"""What may be deleted: runs that were deleted long ago, and the snapshots that no run refers to."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from bis.sources.pruning import Pruned, prune_snapshots
@@ -12,8 +13,18 @@ if TYPE_CHECKING:
 
     from bis.home import Home
     from bis.tracking import Run, Store
+    from bis.tracking.deletion import Removed
+    from bis.tracking.sql_store import SqlStore
 
 _COMMIT = "mlflow.source.git.commit"
+
+
+def remove_runs(store: SqlStore, older_than_days: float, *, dry_run: bool = False) -> Removed:
+    """Remove for good what was deleted more than that many days ago, while the store is in use."""
+    from bis.tracking.deletion import remove_deleted
+
+    before = time.time() - older_than_days * 24 * 3600
+    return remove_deleted(store, int(before * 1000) + 1, dry_run=dry_run)
 
 
 def collect(home: Home, *, dry_run: bool = False) -> Pruned:

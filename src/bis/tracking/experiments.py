@@ -135,7 +135,7 @@ class SqlExperiments:
                 raise absent(f"No Experiment with id={experiment_id} exists in the {before} state")
             connection.execute(
                 "UPDATE runs SET lifecycle_stage = ?, deleted_time = ? WHERE experiment_id = ? AND"
-                " lifecycle_stage = ?",
+                " lifecycle_stage = ? AND COALESCE(deleted_time, 1) > 0",  # 0: it is being removed for good
                 (after, now if after == "deleted" else None, number, before),
             )
 

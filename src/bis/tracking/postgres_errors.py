@@ -106,8 +106,8 @@ def explained(error: Exception, *, is_impatient: bool = False) -> TrackingError:
 
 
 _LOCK_TIMEOUT = "55P03"
-_AGAIN = ("40001", "40P01", "23505")
-"""A serialization failure, a deadlock, and a row that another has just made."""
+_AGAIN = ("40001", "40P01", "23505", "23503")
+"""A serialization failure, a deadlock, and a row that another has just made, or removed."""
 
 _REFUSED = {
     "22003": "a number is too large to be stored: it has more than 64 bits",

@@ -38,6 +38,9 @@ _COLUMNS = (
     " r.lifecycle_stage,"
     " r.artifact_uri"
 )
+BEING_REMOVED = 0
+"""The time of deletion of a run that is being removed for good: it is not restored any more."""
+
 _CHUNK = 500
 """Runs whose data are read by one query."""
 
@@ -125,12 +128,18 @@ class SqlRuns:
 
     def _set_stage(self, run_id: str, stage: str, deleted_time: int | None) -> None:
         with self._db.writing() as connection:
-            changed = connection.execute(
-                "UPDATE runs SET lifecycle_stage = ?, deleted_time = ? WHERE run_id = ?",
-                (stage, deleted_time, run_id),
-            ).rowcount
-            if not changed:
+            row = connection.execute(
+                f"SELECT run_no, lifecycle_stage, deleted_time FROM runs WHERE run_id = ? {LOCKED}", (run_id,)
+            ).fetchone()
+            if row is None:
                 raise unknown_run(run_id)
+            if row[2] == BEING_REMOVED:
+                raise invalid(f"The run {run_id} is being removed for good.")
+            if row[1] != stage:  # a deletion that is sent again does not begin anew
+                connection.execute(
+                    "UPDATE runs SET lifecycle_stage = ?, deleted_time = ? WHERE run_no = ?",
+                    (stage, deleted_time, row[0]),
+                )
 
     def move_run(self, run_id: str, experiment_id: str) -> None:
         """Put the run, and the models it made, into another experiment; its artifacts stay where they are."""
