@@ -64,7 +64,7 @@ def test_a_run_goes_with_all_it_has_and_nothing_else_goes(local: SqlStore) -> No
     local.delete_logged_model(gone_model)
     assert _remove(local, now_ms() + 1) == Removed(runs=1, rows=17, models=1)
     assert _counts(local) == before
-    assert not files.exists()
+    assert not files.parent.exists()
     assert local.artifact_path(kept, "a/b.txt").read_text() == "kept"
     assert [one.dataset.name for one in local.run(kept).datasets] == ["shared", "kept"]
     assert len(local.logged_model(model).metrics) == 1
@@ -184,3 +184,11 @@ def test_a_million_points_are_removed_in_little_memory(tmp_path: Path) -> None:
     rows, grown_kb = map(int, done.stdout.split())
     assert rows == 1_000_000 + 3
     assert grown_kb < 16_000
+
+
+@pytest.mark.parametrize("uri", ["file:///tmp/elsewhere", "s3://bucket/x"])
+def test_files_that_were_kept_elsewhere_are_left_there(local: SqlStore, uri: str) -> None:
+    experiment = local.create_experiment("e", artifact_location=uri)
+    run_id = local.create_run(experiment).info.run_id
+    local.delete_run(run_id)
+    assert _remove(local, now_ms() + 1).runs == 1

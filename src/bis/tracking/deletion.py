@@ -116,7 +116,7 @@ class Deletion:
         if not uri.startswith(SCHEME):
             return
         try:
-            self._artifacts.delete(uri[len(SCHEME) :].lstrip("/"))
+            self._artifacts.delete(uri[len(SCHEME) :].lstrip("/").removesuffix("/artifacts"))  # its own folder
         except RefusedError as error:
             if error.code != "RESOURCE_DOES_NOT_EXIST":
                 raise
