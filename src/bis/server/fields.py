@@ -140,12 +140,16 @@ class Fields:
 
     def objects(self, name: str) -> list[Fields]:
         """A list of objects; empty when it is absent."""
+        return [Fields(item) for item in self.dicts(name)]
+
+    def dicts(self, name: str) -> list[dict[str, Any]]:
+        """A list of objects, whose fields are unchecked."""
         value = self.values.get(name)
         if value is None:
             return []
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             self._refuse(name, value)
-        return [Fields(item) for item in value]
+        return value
 
     def nested(self, name: str) -> Fields:
         """An object that must be there."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bis.server import shapes
 from bis.server.experiments import tags_of
-from bis.server.fields import check_depth
+from bis.server.fields import Fields, check_depth
 from bis.server.routes import writes
 from bis.tracking.limits import BATCH_BYTES, PARAM_LENGTH, TAG_LENGTH, check_batch, check_dataset
 from bis.tracking.model import Dataset, DatasetInput, Metric, ModelLink, Param, Tag
@@ -18,12 +18,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bis.server.encoding import Json
-    from bis.server.fields import Fields
     from bis.server.routes import Call, Routes
 
 
 def _metrics(call: Call) -> list[Metric]:
-    return [_plain_metric(item.values) or _metric(item) for item in call.fields.objects("metrics")]
+    return [_plain_metric(item) or _metric(Fields(item)) for item in call.fields.dicts("metrics")]
 
 
 def _plain_metric(values: Mapping[str, Any]) -> Metric | None:
