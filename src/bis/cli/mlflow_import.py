@@ -131,7 +131,7 @@ class _ProgressLine:
 
 
 def _print(imported: Imported, *, dry_run: bool) -> None:
-    from bis.cli.style import Style, size, table
+    from bis.cli.style import Style, counted, size, table
 
     style, found, copied = Style(sys.stdout), asdict(imported.found), asdict(imported.copied)
     rows = [
@@ -143,9 +143,9 @@ def _print(imported: Imported, *, dry_run: bool) -> None:
     if not dry_run and imported.copied.artifact_bytes:
         print(f"{size(imported.copied.artifact_bytes)} of artifacts were copied")
     if imported.unchanged_runs:
-        print(f"{imported.unchanged_runs} runs were here already, as they are in the source")
+        print(f"here already, as in the source: {counted(imported.unchanged_runs, 'run')}")
     if imported.repeated_points:
-        print(f"{imported.repeated_points} points stood in the source twice, and are kept once")
+        print(f"twice in the source, and kept once: {counted(imported.repeated_points, 'point')}")
     _print_problems("passed over:", imported.problems)
     _print_problems("artifacts that cannot be reached:", imported.unreachable)
     _print_problems("not as many points as were read:", imported.mismatches)

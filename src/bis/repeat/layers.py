@@ -158,6 +158,8 @@ def _environment(recorded: RecordedRun) -> Facts | None:
 def _interpreter(recorded: RecordedRun) -> Facts | None:
     lock = recorded.plan_document.get("environment") or {}
     python = lock.get("python") or recorded.run.tags.get(tags.PYTHON)
+    if not python and lock.get("python") == "":  # that of the image, or none at all
+        return {}
     return {"Python": str(python)} if python else None
 
 

@@ -33,7 +33,8 @@ class LoopbackServer:
     """A tracking server over the database and artifacts of a home.
 
     With ``socket_file`` it listens there, and on no port: for a container. ``url`` and ``token`` are what the script is
-    given (``MLFLOW_TRACKING_URI``, ``MLFLOW_TRACKING_TOKEN``). It serves from a thread with a connection of its own to the database.
+    given (``MLFLOW_TRACKING_URI``, ``MLFLOW_TRACKING_TOKEN``). It serves from a thread with a connection of its own to
+    the database.
     """
 
     def __init__(

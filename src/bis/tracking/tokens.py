@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -112,12 +112,13 @@ class Tokens:
             raise TrackingError(
                 f"{beginning!r} is the beginning of {len(found)} tokens", hint="Write more of the id."
             )
+        revoked = found[0].revoked or now_ms()
         with self._db.writing() as connection:
             connection.execute(
                 "UPDATE access_tokens SET revoked = COALESCE(revoked, ?) WHERE token_id = ?",
-                (now_ms(), found[0].token_id),
+                (revoked, found[0].token_id),
             )
-        return found[0]
+        return replace(found[0], revoked=revoked)
 
     def note_use(self, uses: Mapping[str, int]) -> None:
         """Note when tokens were used last: id -> time."""

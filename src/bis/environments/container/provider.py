@@ -157,10 +157,9 @@ def _with_project(engine: Engine, directory: Path, base: Image) -> Image:
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="bis-image-") as name:
-        dockerfile = Path(name) / DOCKERFILE
-        dockerfile.write_text(
-            f"FROM {base.identifier}\nCOPY . {PROJECT}/\nWORKDIR {PROJECT}/\n", encoding="utf-8"
-        )
+        dockerfile, begin = Path(name) / DOCKERFILE, f"localhost/bis/base:{base.identifier[-64:]}"
+        engine.tag(base.identifier, begin)  # not every engine can begin with an id
+        dockerfile.write_text(f"FROM {begin}\nCOPY . {PROJECT}/\nWORKDIR {PROJECT}/\n", encoding="utf-8")
         return engine.build(dockerfile, directory)
 
 

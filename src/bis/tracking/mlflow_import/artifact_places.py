@@ -38,7 +38,8 @@ class ArtifactPlaces:
         """
         match = _OWNED.search(uri)
         if match is None or match["owner"] != owner:
-            raise TrackingError(f"{shown(uri)} is no address of artifacts of {owner}")
+            what = f"{shown(uri)} is no address of artifacts of {owner}" if uri else f"{owner} has no address"
+            raise TrackingError(what)
         store = self._store(uri)
         if isinstance(store, ArtifactDirectory) and not store.root.is_dir():
             if fallback is not None:
