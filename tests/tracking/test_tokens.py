@@ -34,10 +34,11 @@ def test_a_first_token_is_made_when_no_valid_one_may_do_all(local: SqlStore) -> 
 
 def test_a_revoked_token_stays_in_the_list(local: SqlStore) -> None:
     made, _ = local.tokens.create("", Role.READ)
-    local.tokens.revoke(made.token_id[:4])
+    revoked = local.tokens.revoke(made.token_id[:4])
     (first,) = local.tokens.all()
+    assert revoked == first
     assert first.revoked is not None
-    local.tokens.revoke(made.token_id)
+    assert local.tokens.revoke(made.token_id) == first
     assert local.tokens.all() == [first]
     assert not first.is_valid(first.revoked)
 

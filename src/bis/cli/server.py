@@ -117,9 +117,7 @@ def _open(address: StoreAddress, durability: str) -> GroupedStore:
     from bis.tracking.grouped import GroupedStore
     from bis.tracking.sql_store import open_sql_store
 
-    return GroupedStore(
-        lambda: open_sql_store(address.uri, address.artifacts, durability=durability)
-    )
+    return GroupedStore(lambda: open_sql_store(address.uri, address.artifacts, durability=durability))
 
 
 def _first_token(store: Any) -> str | None:
