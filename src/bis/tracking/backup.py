@@ -121,8 +121,12 @@ def _restore_file(backup: Path, file: Path) -> None:
     aside = file.with_name(f"{file.name}.restored")
     shutil.copyfile(backup, aside)
     database = SqliteDatabase(aside)  # which brings an older one to the format of now
+    found = database.rows("PRAGMA integrity_check(1)")
     database.row("PRAGMA journal_mode=WAL")  # a file that VACUUM INTO wrote is in another mode
     database.close()
+    if [tuple(row) for row in found] != [("ok",)]:
+        aside.unlink()
+        raise TrackingError(f"{backup} is damaged: {found[0][0]}", hint="Take another back-up.")
     for left in file.parent.glob(
         f"{aside.name}.*"
     ):  # its lock, and what it was before it was brought forward
