@@ -227,7 +227,7 @@ def test_a_step_reads_what_the_step_before_it_made(boxed: Bis, project: Make) ->
     place = "{steps.main.artifact_uri}"
     with (directory / "MLproject").open("a") as file:
         file.write(
-            f'  last:\n    after: [main]\n    command: "cat {place}/made.txt; touch {place}/x || echo refused"\n'
+            f'  last:\n    after: [main]\n    command: "cat {place}/made.txt; echo; touch {place}/x || echo refused"\n'
         )
     result = boxed("run", directory, "-e", "last")
     assert result.status == 0, result.err
