@@ -122,7 +122,12 @@ def build_python(podman: Podman, python: Path, name: str = "python:1", *, compil
     (root / "bin").mkdir()
     (root / prefix[1:] / "bin").mkdir(parents=True, exist_ok=True)
     shutil.copy2(binary, root / prefix[1:] / "bin" / "python3")
-    for library in sorted(_libraries([binary, *Path(stdlib).glob("lib-dynload/*.so")])):
+    of_wheels = [  # what compiled code of any wheel may ask for
+        str(path)
+        for name in ("libgcc_s.so.1", "libstdc++.so.6", "librt.so.1", "libpthread.so.0", "libdl.so.2")
+        for path in Path("/").glob(f"*lib/*-linux-gnu/{name}")
+    ]
+    for library in sorted({*_libraries([binary, *Path(stdlib).glob("lib-dynload/*.so")]), *of_wheels}):
         place = root / library[1:]
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(library, place)
