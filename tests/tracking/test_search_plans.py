@@ -69,6 +69,7 @@ SEARCHES: list[dict[str, Any]] = [
     {"experiment_ids": ["0"]},
     {"experiment_ids": ["0", "1"]},
     {"view": View.ALL},
+    {"view": View.ALL, "order_by": ["metrics.loss"]},
     {"order_by": ["metrics.loss"]},
     {"order_by": ["metrics.loss DESC"]},
     {"order_by": ["metrics.loss DESC"], "experiment_ids": ["0"]},
@@ -121,3 +122,8 @@ def test_the_next_page_begins_where_the_first_one_ended(
         token = filled.search_runs(order_by=order, max_results=5).next_token
         plans = _plans(filled, monkeypatch, {"order_by": order, "page_token": token})
         assert any(index in line for line in plans), plans
+
+
+def test_deleted_runs_are_not_looked_for_among_all(filled: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans = _plans(filled, monkeypatch, {"view": View.DELETED_ONLY, "order_by": ["metrics.loss"]})
+    assert not any(line.startswith("SEARCH o0 USING COVERING INDEX latest_by_value") for line in plans), plans

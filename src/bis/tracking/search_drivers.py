@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bis.tracking.dialect import PREFIX, beginning, literal_prefix
 from bis.tracking.experiments import is_experiment_id
 from bis.tracking.search_grammar import AllOf, AnyOf, Comparison
-from bis.tracking.search_sql import Sql, every, joined, sql
+from bis.tracking.search_sql import TRUE, Sql, every, joined, sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +42,11 @@ def drivers(compiler: Compiler, tree: Condition, stage: str) -> list[Sql]:
 def of_experiments(numbers: list[int], stage: str) -> Sql:
     """The runs of these experiments."""
     return _runs(stage, Sql(f"r.experiment_id IN ({','.join(map(str, numbers))})"))
+
+
+def of_stage(stage: str) -> Sql:
+    """The runs of a lifecycle stage."""
+    return _runs(stage, TRUE)
 
 
 def _runs(stage: str, condition: Sql) -> Sql:

@@ -17,7 +17,7 @@ from bis.tracking.model import Page, View
 from bis.tracking.refusals import invalid
 from bis.tracking.search import read_search
 from bis.tracking.search_conditions import Compiler
-from bis.tracking.search_drivers import drivers, of_experiments
+from bis.tracking.search_drivers import drivers, of_experiments, of_stage
 from bis.tracking.search_grammar import Comparison
 from bis.tracking.search_order import Column, Key, after, joins
 from bis.tracking.search_sql import TRUE, Sql, every, joined, sql
@@ -122,7 +122,9 @@ class _Searching:
         total: int = self._database.row("SELECT MAX(run_no) FROM runs")[0] or 0
         if total <= _FEW_RUNS:
             return None
-        is_alone = isinstance(self._asked.tree, Comparison) and self._experiments is None
+        is_alone = (
+            isinstance(self._asked.tree, Comparison) and self._experiments is None and stage == "active"
+        )
         smallest, size = None, isqrt(total * self._limit) if is_alone else _COUNTED
         for candidate in self._sets(stage):
             counted = sql("SELECT 1 FROM ({}) d LIMIT {}", candidate, Sql("?", (size,)))
@@ -148,8 +150,12 @@ class _Searching:
 
     def _sets(self, stage: str) -> Iterable[Sql]:
         yield from drivers(self._compiler, self._asked.tree, stage)
-        if self._experiments and not (self._is_by_start and self._condition == TRUE):
+        if self._is_by_start and self._condition == TRUE:  # the walk itself ends soon
+            return
+        if self._experiments:
             yield of_experiments(self._experiments, stage)
+        if stage == "deleted":
+            yield of_stage(stage)
 
     def _among(self, few: Sql, stage: str, position: Position | None) -> list[Any]:
         """All runs of the set that fulfil the filter, sorted."""
@@ -250,13 +256,13 @@ class _Searching:
 
     def _scope(self, stage: str, experiments: list[int] | None) -> Sql:
         """The condition on stage and experiments; one experiment is walked along an index that has it."""
-        of_stage = Sql("r.lifecycle_stage = ?", (stage,))
+        in_stage = Sql("r.lifecycle_stage = ?", (stage,))
         if experiments is None:
-            return of_stage
+            return in_stage
         column = "r.experiment_id"
         if len(experiments) > 1 or not self._is_by_start:
             column = self._asked.dialect.unindexed.format(column)
         numbers = ",".join(map(str, experiments))
         return every(
-            [of_stage, Sql(f"{column} IN ({numbers})" if len(experiments) > 1 else f"{column} = {numbers}")]
+            [in_stage, Sql(f"{column} IN ({numbers})" if len(experiments) > 1 else f"{column} = {numbers}")]
         )
