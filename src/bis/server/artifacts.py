@@ -102,7 +102,11 @@ def _meant(store: ArtifactStore, path: str) -> str | None:
 def _decoded(name: str) -> str:
     while (once := unquote(name)) != name:
         name = once
-    return name
+    return name.translate(_LOST)
+
+
+_LOST = dict.fromkeys(map(ord, "\t\n\r"))
+"""What a URL loses on its way through the client's library: ``%09`` in a name is a tab once it is decoded."""
 
 
 async def _download(
