@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from containers import remove_podman
 from docs.pages import REPOSITORY
 
 if TYPE_CHECKING:
@@ -80,15 +82,17 @@ class Podman:
 
 
 @pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
+def podman() -> Iterator[Podman]:
     if not shutil.which("podman") or not shutil.which("busybox") or os.geteuid() != 0:
         pytest.skip("needs podman, busybox and root")
-    directory = tmp_path_factory.mktemp("podman")
-    podman = Podman(directory)
-    _make_base(podman, directory / "base")
-    yield podman
-    podman("rm", "--all", "--force", "--time", "0")
-    podman("rmi", "--all", "--force")
+    directory = Path(tempfile.mkdtemp(prefix="bis-podman-"))  # podman takes no long path for its sockets
+    try:
+        podman = Podman(directory)
+        _make_base(podman, directory / "base")
+        yield podman
+        podman("rm", "--all", "--force", "--time", "0")
+    finally:
+        remove_podman(directory)
 
 
 def _make_base(podman: Podman, root: Path) -> None:
