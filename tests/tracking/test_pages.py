@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import math
 from typing import TYPE_CHECKING, Any
@@ -121,3 +122,23 @@ def test_experiments_and_models_are_read_page_by_page(local: SqlStore) -> None:
                 break
         assert parts == list(whole)
         assert len(parts) >= 5
+
+
+def test_a_token_with_values_of_another_type_is_no_defect(local: SqlStore) -> None:
+    run_id = local.create_run("0").info.run_id
+    for number in range(3):
+        local.create_experiment(f"e{number}")
+        local.create_run("0")
+        local.log_batch(run_id, [Metric("m", 1.0, 5, number)])
+    searches: list[Any] = [
+        lambda **options: local.search_runs(["0"], order_by=["attributes.run_name"], **options),
+        lambda **options: local.search_experiments(order_by=["name"], **options),
+        lambda **options: local.metric_history(run_id, "m", **options),
+    ]
+    for search in searches:
+        token = search(max_results=1).next_token
+        version, mark, position = json.loads(base64.urlsafe_b64decode(token))
+        for made_up in ([7] * len(position), ["x"] * len(position), [None] * len(position)):
+            with contextlib.suppress(RefusedError):  # SQLite can compare anything
+                search(max_results=1, page_token=_token([version, mark, made_up]))
+    assert local.search_runs(["0"]).items

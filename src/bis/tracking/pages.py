@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from bis.tracking.refusals import invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _FORMAT = 1
 _LONGEST = 100_000
@@ -49,6 +50,22 @@ def read(token: str | None, mark: str, length: int) -> Position | None:
             hint="Ask for the next page with the filter, the order and the view of the first.",
         )
     return position
+
+
+@contextmanager
+def taken_from(token: str | None) -> Iterator[None]:
+    """Around a query from the position of a token: values that its columns cannot be compared with were made up."""
+    try:
+        yield
+    except Exception as error:
+        state = getattr(error, "sqlstate", None) or getattr(error.__cause__, "sqlstate", None)
+        if not token or state is None or not str(state).startswith(_WRONG_VALUE):
+            raise
+        raise invalid("Invalid page token: it was not made by this server") from error
+
+
+_WRONG_VALUE = ("22", "42")
+"""What PostgreSQL calls a value of the wrong type, and an operator that there is not for such types."""
 
 
 def _is_value(value: object) -> bool:

@@ -144,7 +144,10 @@ class SqlRunData:
             raise unknown_run(run_id)
         behind, limit = ("" if position is None else _BEHIND), ("" if max_results is None else " LIMIT ?")
         most = [] if max_results is None else [max_results + 1]
-        rows = self._db.rows(f"{_HISTORY} {behind}{_BY_STEP}{limit}", [row[0], key, *(position or ()), *most])
+        with pages.taken_from(page_token):
+            rows = self._db.rows(
+                f"{_HISTORY} {behind}{_BY_STEP}{limit}", [row[0], key, *(position or ()), *most]
+            )
         is_last = max_results is None or len(rows) <= max_results
         shown = rows if is_last else rows[:max_results]
         token = None if is_last else pages.written(mark, [rows[-2][place] for place in (3, 2, 0, 1)])

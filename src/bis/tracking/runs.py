@@ -215,9 +215,10 @@ class SqlRuns:
         """Runs of these experiments (None: of all) that fulfil the filter, the newest first unless said
         otherwise.
         """
+        from bis.tracking.pages import taken_from
         from bis.tracking.search_runs import search_runs
 
-        with self._db.reading():
+        with taken_from(page_token), self._db.reading():
             page = search_runs(
                 self._db,
                 experiment_ids,
@@ -280,10 +281,12 @@ class SqlRuns:
 
     def _grouped(self, select: str, numbers: list[int], make: Callable[..., Any]) -> dict[int, list[Any]]:
         found: dict[int, list[Any]] = {}
-        for number, *columns in self._db.rows(
-            f"{select} WHERE run_no IN ({','.join('?' * len(numbers))})", numbers
-        ):
-            found.setdefault(number, []).append(make(*columns))
+        for row in self._db.rows(f"{select} WHERE run_no IN ({','.join('?' * len(numbers))})", numbers):
+            made = make(*row[1:])
+            if row[0] in found:
+                found[row[0]].append(made)
+            else:
+                found[row[0]] = [made]
         return found
 
     def _datasets(self, numbers: list[int]) -> dict[int, list[DatasetInput]]:

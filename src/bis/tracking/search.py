@@ -86,7 +86,8 @@ def search(
     order = [sql(f"{{}} AS k{number}", column.expression) for number, column in enumerate(asked.columns)]
     found = every([scope, sql("({})", asked.condition)])
     query = sql("SELECT {} FROM {} WHERE {}", joined(", ", [Sql(select), *order]), Sql(subject.table), found)
-    rows = database.rows(*_paged(query, asked.columns, position, max_results + 1))
+    with pages.taken_from(page_token):
+        rows = database.rows(*_paged(query, asked.columns, position, max_results + 1))
     return asked.page(rows, max_results)
 
 
