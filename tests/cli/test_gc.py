@@ -37,6 +37,7 @@ def test_a_home_without_runs_has_nothing_to_delete(bis: Bis) -> None:
         "deleted": 0,
         "freed_bytes": 0,
         "missing": [],
+        "unfinished_uploads": 0,
         "dry_run": False,
     }
 
@@ -71,6 +72,18 @@ def test_runs_of_another_store_are_removed_there(bis: Bis, tmp_path: Path) -> No
     found = bis("gc", *where, "--older-than", "0", "--json").json
     assert (found["removed"]["runs"], "kept" in found) == (1, False)
     store.close()
+
+
+def test_parts_of_uploads_that_a_killed_server_left_go_after_a_day(bis: Bis) -> None:
+    directory = bis.home / "artifacts" / "0"
+    directory.mkdir(parents=True)
+    for name in (".old.bis-part", ".new.bis-part", "whole.bis-part", "whole"):
+        (directory / name).write_text("x")
+    _age(directory)
+    (directory / ".new.bis-part").touch()
+    assert bis("gc", "--dry-run", "--json").json["unfinished_uploads"] == 1
+    assert "Deleted 1 part of uploads that were broken off" in bis("gc").out
+    assert sorted(file.name for file in directory.iterdir()) == [".new.bis-part", "whole", "whole.bis-part"]
 
 
 def test_days_are_a_number(bis: Bis) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import socket
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bis.server import connections
+from bis.server.loopback import LoopbackServer
 from raw_http import Wire
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from bis.server.loopback import LoopbackServer
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
 MLFLOW = "/api/2.0/mlflow"
@@ -166,6 +166,39 @@ def test_an_answer_that_nobody_reads_is_cut_off(wire: Wire, server: LoopbackServ
     while server._serving is None or len(server._serving._state.connections) > 1:
         assert other.ask("GET", "/health").body == b"OK"
     other.close()
+
+
+def test_one_connection_too_many_is_told_to_come_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 3)
+    monkeypatch.setattr(connections, "SURPLUS", 1)
+    with LoopbackServer(tmp_path / "tracking.db", tmp_path / "artifacts") as server:
+        first = [Wire(server) for _ in range(3)]
+        assert [wire.ask("GET", "/health").status for wire in first] == [200] * 3
+        asking, unheard = Wire(server), Wire(server)
+        assert _is_closed(unheard)
+        reply = asking.ask("GET", "/health")
+        assert (reply.status, reply.code) == (503, "TEMPORARILY_UNAVAILABLE")
+        monkeypatch.setattr(connections, "SURPLUS_S", 0.05)
+        silent = Wire(server)
+        assert _is_closed(silent)
+        first.pop().close()
+        assert _answers_again(server)
+        for wire in (*first, asking, unheard, silent):
+            wire.close()
+
+
+def _answers_again(server: LoopbackServer) -> bool:
+    """Whether a new connection is answered, once the server has seen that another one ended."""
+    for _ in range(100):
+        wire = Wire(server)
+        status = wire.ask("GET", "/health").status
+        wire.close()
+        if status == 200:
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def test_the_server_goes_on_when_clients_leave(wire: Wire, server: LoopbackServer) -> None:

@@ -23,9 +23,9 @@ def test_a_line_cannot_be_forged(tmp_path: Path) -> None:
     assert lines(tmp_path / "new" / "log") == [entry]
 
 
-def test_only_its_owner_and_group_may_read_it(tmp_path: Path) -> None:
+def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
     JsonLines(str(tmp_path / "log"), print).close()
-    assert (tmp_path / "log").stat().st_mode & 0o007 == 0
+    assert (tmp_path / "log").stat().st_mode & 0o077 == 0
 
 
 def test_it_goes_on_in_a_new_file_after_a_rotation(tmp_path: Path) -> None:

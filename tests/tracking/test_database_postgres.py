@@ -8,6 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from bis.errors import TrackingError
@@ -73,6 +74,15 @@ def test_texts_of_a_migration_compare_by_code_points() -> None:
 )
 def test_an_address_is_shown_without_its_password(uri: str, seen: str) -> None:
     assert shown(uri) == seen
+
+
+def test_a_wrong_statement_is_a_defect_and_not_a_refusal(database: PostgresDatabase) -> None:
+    """So that a server logs it and answers INTERNAL_ERROR, and no SQL reaches a client."""
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        database.row("SELECT 1 FROM nowhere")
+    with pytest.raises(psycopg.errors.SyntaxError), database.writing() as connection:
+        connection.execute("SELEC")
+    assert database.row("SELECT 1") == (1,)
 
 
 def test_a_new_store_has_a_version_and_the_default_experiment(postgres: PostgresServer) -> None:
@@ -208,7 +218,7 @@ def test_a_part_is_undone_alone(database: PostgresDatabase) -> None:
 
     with database.writing() as statements:
         statements.execute("INSERT INTO metric_keys (key) VALUES ('first')")
-        with pytest.raises(TrackingError):
+        with pytest.raises(psycopg.errors.SyntaxError):
             fail(statements)
         with database.writing():
             statements.execute("INSERT INTO metric_keys (key) VALUES ('third')")

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Delete the source snapshots that no run refers to, and pack the others. Snapshots
 of the last two weeks stay, so that their next one is quick. Environments are
-another matter: bis env prune.
+another matter: bis env prune. Parts of uploads go too, a day after a server was
+killed in the middle of one.
 
 Runs, logged models and experiments that were deleted can be restored, and keep
 their place. --older-than removes those that were deleted that many days ago for
@@ -47,9 +48,10 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
 
 def collect_garbage(args: argparse.Namespace) -> int:
     """Delete, and print what went; snapshots only where the store is the one of the home."""
-    from bis.cli.style import print_json
+    from bis.cli.style import counted, print_json
     from bis.home import Home
-    from bis.repeat.gc import collect, remove_runs
+    from bis.repeat.gc import collect, remove_runs, remove_unfinished
+    from bis.tracking.artifact_store import open_artifacts
     from bis.tracking.sql_store import open_sql_store
 
     days, home, address = _days(args.older_than), Home.locate(), located(args)
@@ -63,14 +65,18 @@ def collect_garbage(args: argparse.Namespace) -> int:
     elif address.file != home.database:
         raise UsageError("only runs are removed from a store", hint="Say from when on: --older-than 30")
     pruned = collect(home, dry_run=args.dry_run) if address.file == home.database else None
+    unfinished = remove_unfinished(open_artifacts(address.artifacts), dry_run=args.dry_run)
     if args.json:
         found = {**(asdict(pruned) if pruned else {}), **({"removed": asdict(removed)} if removed else {})}
-        print_json({**found, "dry_run": args.dry_run})
+        print_json({**found, "unfinished_uploads": unfinished, "dry_run": args.dry_run})
         return 0
     if removed is not None:
         _print_removed(removed, dry_run=args.dry_run)
     if pruned is not None:
         _print_pruned(pruned, dry_run=args.dry_run)
+    if unfinished:
+        verb = "Would delete" if args.dry_run else "Deleted"
+        print(f"{verb} {counted(unfinished, 'part')} of uploads that were broken off")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +101,7 @@ def _serve(
     from bis.server.standalone import Standalone
 
     notify = notifier()
+    os.umask(os.umask(0o077) | 0o077)  # the store, its files and the logs are for the server's user alone
     store = _open(address, durability)
     try:
         server = Standalone(store, listener, options, notify)

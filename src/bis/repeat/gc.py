@@ -1,4 +1,4 @@
-"""What may be deleted: runs that were deleted long ago, and the snapshots that no run refers to."""
+"""What may be deleted: runs that were deleted long ago, snapshots that no run refers to, parts of uploads."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from bis.sources.pruning import Pruned, prune_snapshots
 from bis.tracking import View, open_store, tags
+from bis.tracking.artifacts import ArtifactDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bis.home import Home
     from bis.tracking import Run, Store
+    from bis.tracking.artifact_store import ArtifactStore
     from bis.tracking.deletion import Removed
     from bis.tracking.sql_store import SqlStore
 
@@ -25,6 +27,18 @@ def remove_runs(store: SqlStore, older_than_days: float, *, dry_run: bool = Fals
 
     before = time.time() - older_than_days * 24 * 3600
     return remove_deleted(store, int(before * 1000) + 1, dry_run=dry_run)
+
+
+def remove_unfinished(artifacts: ArtifactStore, *, dry_run: bool = False) -> int:
+    """Remove what uploads left in a directory a day ago or longer; returns how many. Buckets hide their own."""
+    if not isinstance(artifacts, ArtifactDirectory):
+        return 0
+    count = 0
+    for file in artifacts.abandoned():
+        if not dry_run:
+            file.unlink(missing_ok=True)
+        count += 1
+    return count
 
 
 def collect(home: Home, *, dry_run: bool = False) -> Pruned:

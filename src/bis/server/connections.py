@@ -26,14 +26,41 @@ LEAST_WINDOW_BYTES = 1500
 IDLE_WINDOWS = 4
 """After how many of them a connection is closed that has asked nothing yet."""
 
-_REASONS = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
+MOST_CONNECTIONS = 2000
+"""Open at once; the request of one more is answered with 503, upon which clients wait and ask again."""
+SURPLUS = 200
+"""How many more may wait for that answer; others are closed unheard."""
+SURPLUS_S = 2.0
+_OTHER_FILES = 100
+"""What a server has open beside its connections."""
+
+_REASONS = {
+    400: b"Bad Request",
+    408: b"Request Timeout",
+    431: b"Request Header Fields Too Large",
+    503: b"Service Unavailable",
+}
+
+
+def most_connections() -> int:
+    """How many may be open: fewer where the system allows fewer files, after as many as it allows were asked for."""
+    import resource
+
+    wanted = MOST_CONNECTIONS + SURPLUS + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return MOST_CONNECTIONS
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return max(1, allowed - SURPLUS - _OTHER_FILES)
 
 
 class BoundedProtocol(HttpToolsProtocol):
     """Closes a connection whose client is out of bounds; the answer is JSON, as all of them."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    def __init__(self, *arguments: Any, most: int, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self._most, self._is_surplus = most, False
         self._is_in_head = self._is_in_body = False
         self._head_bytes = self._window_bytes = 0
         self._windows = self._drains = 0
@@ -42,7 +69,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._watch = self.loop.call_later(WINDOW_S, self._look)
+        count = len(self.connections)
+        if count > self._most + SURPLUS:
+            transport.abort()
+            return
+        self._is_surplus = count > self._most
+        self._watch = self.loop.call_later(SURPLUS_S if self._is_surplus else WINDOW_S, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._watch is not None:
@@ -52,6 +84,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if data[0] in b"\r\n" and not (self._is_in_head or self._is_in_body) and not data.strip(b"\r\n"):
             return  # between requests these mean nothing; uvicorn would stop the clock of an idle connection
+        if self._is_surplus:
+            self._refuse(503, "The server has too many connections.", "TEMPORARILY_UNAVAILABLE")
+            return
         self._window_bytes += len(data)
         super().data_received(data)
         if self._is_in_head:
@@ -111,6 +146,9 @@ class BoundedProtocol(HttpToolsProtocol):
         """Once in each window: close the connection when its client is too slow."""
         if self.transport.is_closing():
             return
+        if self._is_surplus:
+            self.transport.abort()
+            return
         self._windows += 1
         received, self._window_bytes = self._window_bytes, 0
         before, self._unsent = self._unsent, (self._drains, self.transport.get_write_buffer_size())
@@ -128,7 +166,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return self._unsent == unsent_before
         return self.cycle is None and not self._is_in_head and self._windows >= IDLE_WINDOWS
 
-    def _refuse(self, status: int, message: str) -> None:
+    def _refuse(self, status: int, message: str, code: str = "BAD_REQUEST") -> None:
         """Answer and close; an answer that is on its way is cut, or it would be mixed with this one."""
         self._is_in_head = self._is_in_body = False
         if self.transport.is_closing():
@@ -138,7 +176,7 @@ class BoundedProtocol(HttpToolsProtocol):
             cycle.disconnected = True  # whoever works on it learns that nobody waits
             cycle.message_event.set()
         if cycle is None or cycle.response_complete or not cycle.response_started:
-            body = json.dumps({"error_code": "BAD_REQUEST", "message": message}).encode()
+            body = json.dumps({"error_code": code, "message": message}).encode()
             self.transport.write(
                 b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\nx-content-type-options: nosniff\r\n"
                 b"content-length: %d\r\nconnection: close\r\n\r\n%s"

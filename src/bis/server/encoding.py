@@ -132,15 +132,18 @@ def registered_model(model: RegisteredModel) -> Json:
 
 def metric(point: Metric) -> Json:
     """A point of a metric."""
-    return {
+    value = point.value
+    found: Json = {
         "key": point.key,
-        "value": number(point.value),
+        "value": value if math.isfinite(value) else number(value),
         "timestamp": point.timestamp,
         "step": point.step,
-        **present(
-            model_id=point.model_id, dataset_name=point.dataset_name, dataset_digest=point.dataset_digest
-        ),
     }
+    if point.model_id or point.dataset_name or point.dataset_digest:  # few have, and a page has 50,000 points
+        found |= present(
+            model_id=point.model_id, dataset_name=point.dataset_name, dataset_digest=point.dataset_digest
+        )
+    return found
 
 
 def number(value: float) -> float | str:

@@ -65,7 +65,7 @@ class JsonLines:
         if self._name == "-":
             return sys.stdout.fileno()
         Path(self._name).parent.mkdir(parents=True, exist_ok=True)
-        return os.open(self._name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        return os.open(self._name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def _complain(self, error: OSError) -> None:
         now = time.monotonic()

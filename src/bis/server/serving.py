@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from bis.server.connections import BoundedProtocol
+from bis.server.connections import BoundedProtocol, most_connections
 
 if TYPE_CHECKING:
     import socket
@@ -47,6 +47,7 @@ class Serving:
 
     def __init__(self, app: Application, listener: socket.socket, *, grace_s: float = _GRACE_S) -> None:
         self._listener, self._grace_s = listener, grace_s
+        self._most = most_connections()
         self._state = ServerState()
         self._config = Config(
             app,
@@ -92,7 +93,9 @@ class Serving:
         await self._finish()
 
     def _protocol(self) -> asyncio.Protocol:
-        return _QuietProtocol(config=self._config, server_state=self._state, app_state={}, _loop=self._loop)
+        return _QuietProtocol(
+            config=self._config, server_state=self._state, app_state={}, _loop=self._loop, most=self._most
+        )
 
     async def _finish(self) -> None:
         """Let requests that have begun be answered, for a few seconds at most."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,6 +144,15 @@ class ArtifactDirectory(ArtifactStore):
             shutil.rmtree(found)
         else:
             found.unlink(missing_ok=True)
+
+    def abandoned(self, older_than_s: float = 24 * 3600) -> Iterator[Path]:
+        """What uploads have left that a killed server did not end; nothing has written to it for that long."""
+        before = time.time() - older_than_s
+        for directory, _, names in os.walk(self.root):
+            for name in names:
+                file = Path(directory, name)
+                if name.startswith(".") and name.endswith(_PART_SUFFIX) and file.lstat().st_mtime < before:
+                    yield file
 
     def _is_directory(self, path: str) -> bool:
         return self.resolve(path).is_dir()

@@ -223,6 +223,10 @@ class PostgresDatabase:
             self._connection.execute("SELECT pg_advisory_lock($1)", (_ADVISORY_LOCK,))
             try:
                 self._migrate(self.found_version())
+            except (
+                psycopg.ProgrammingError
+            ) as error:  # tables that were changed by hand, or no right to make them
+                raise _not_migrated(error, self._version) from error
             finally:
                 self._connection.execute("SELECT pg_advisory_unlock($1)", (_ADVISORY_LOCK,))
 
@@ -258,6 +262,14 @@ class PostgresDatabase:
                 if found < int(script.name[:4]) <= self._version:
                     self._connection.execute(migration(script.read_text(encoding="utf-8")))
             self._connection.execute("UPDATE bis_store SET version = $1", (self._version,))
+
+
+def _not_migrated(error: psycopg.Error, version: int) -> TrackingError:
+    said = error.diag.message_primary or "it was refused"
+    return TrackingError(
+        f"the store cannot be brought to format {version}, and stays as it is: {said}",
+        hint="Look whether its tables were changed by hand, and whether the user owns the database.",
+    )
 
 
 def _nothing() -> None:

@@ -79,8 +79,11 @@ _NO_CONNECTION = (
 )
 
 
-def explained(error: Exception, *, is_impatient: bool = False) -> TrackingError:
-    """What went wrong with a statement, by the code of the error (Appendix A of PostgreSQL's manual)."""
+def explained(error: Exception, *, is_impatient: bool = False) -> Exception:
+    """What went wrong with a statement, by the code of the error (Appendix A of PostgreSQL's manual).
+
+    What is a defect of ours, as a wrong statement, comes back as it is: a server logs it, and shows nobody our SQL.
+    """
     if isinstance(error, UnicodeEncodeError):
         return invalid(f"{error.object[:100]!r} cannot be stored: it is not UTF-8 text")
     state, said = getattr(error, "sqlstate", None), str(error)[:_LONGEST]
@@ -102,9 +105,13 @@ def explained(error: Exception, *, is_impatient: bool = False) -> TrackingError:
     for beginning, (what, hint) in _MISHAPS.items():
         if state.startswith(beginning):
             return TrackingError(f"PostgreSQL: {what}", hint=hint)
-    return TrackingError(f"PostgreSQL: {said} ({state})")
+    if state.startswith(_DEFECTS):
+        return error
+    return TrackingError(f"PostgreSQL: {said.splitlines()[0]} ({state})")
 
 
+_DEFECTS = ("42", "0A", "25", "26", "34", "3B")
+"""Wrong statements, what is not supported, and statements, cursors and savepoints that are not there."""
 _LOCK_TIMEOUT = "55P03"
 _AGAIN = ("40001", "40P01", "23505", "23503")
 """A serialization failure, a deadlock, and a row that another has just made, or removed."""
