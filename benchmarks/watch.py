@@ -124,7 +124,7 @@ def run_once(directory: Path, python: Path, look: str, series: Series) -> None:
             log=reports / "log",
             streams=Streams(None, None),
             interruption=Interruption(),
-            on_start=tracer.started if tracer else lambda: None,
+            on_start=lambda _session: tracer.started() if tracer else None,
             words_before=tracer.words if tracer else (),
             descriptors=(tracer.descriptor,) if tracer else (),
         )

@@ -44,6 +44,7 @@ def test_a_run_gives_its_result(project: Path) -> None:
     assert (run.status, run.get_status(), run.exit_code, run.wait()) == ("FINISHED", "FINISHED", 0, True)
     assert run.parameters == {"alpha": "0.7"}
     assert run.metrics == {}
+    assert isinstance(run, bis.ProjectRun)
     assert run.result.run.info.name == "named"
     assert run.result.run.tags["team"] == "blue"
 
@@ -76,6 +77,7 @@ def test_an_asynchronous_run_can_be_cancelled(project: Path) -> None:
     run = bis.run(str(project), entry_point="wait", synchronous=False)
     await_file(project / "started")
     assert run.status == "RUNNING"
+    assert isinstance(run, bis.ProjectRun)
     assert run.outcome is None
     run.cancel()
     assert run.status == "KILLED"

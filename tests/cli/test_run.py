@@ -62,8 +62,8 @@ def test_json_is_one_object_and_the_scripts_output_goes_to_standard_error(bis: B
     result = bis("run", hello, "--json", "--run-name", "first", "--set-tag", "team=blue")
     document = result.json
     assert set(document) == {
-        "run_id", "reused", "run_name", "experiment_id", "status", "exit_code", "duration_s", "parameters", "metrics", "tags",
-        "artifact_uri", "source", "environment", "command", "plan_digest",
+        "run_id", "reused", "run_name", "experiment_id", "status", "exit_code", "duration_s", "parameters", "metrics",
+        "tags", "artifact_uri", "source", "environment", "command", "plan_digest",
     }  # fmt: skip
     assert set(document["source"]) == {"uri", "commit", "branch", "dirty", "tree"}
     assert set(document["environment"]) == {"manager", "python", "lock_digest", "created", "seconds"}

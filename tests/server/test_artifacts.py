@@ -38,7 +38,9 @@ def kept(
     pytest.importorskip("obstore")
     with s3_server() as address:
         use_s3(address, monkeypatch, tmp_path)
-        with LoopbackServer(tmp_path / "tracking.db", open_artifacts(f"s3://bucket/{tmp_path.name}")) as server:
+        with LoopbackServer(
+            tmp_path / "tracking.db", open_artifacts(f"s3://bucket/{tmp_path.name}")
+        ) as server:
             yield server, address
 
 

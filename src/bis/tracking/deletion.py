@@ -116,7 +116,8 @@ class Deletion:
         if not uri.startswith(SCHEME):
             return
         try:
-            self._artifacts.delete(uri[len(SCHEME) :].lstrip("/").removesuffix("/artifacts"))  # its own folder
+            own_folder = uri[len(SCHEME) :].lstrip("/").removesuffix("/artifacts")
+            self._artifacts.delete(own_folder)
         except RefusedError as error:
             if error.code != "RESOURCE_DOES_NOT_EXIST":
                 raise
