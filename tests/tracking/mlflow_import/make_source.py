@@ -1,8 +1,11 @@
 """Fills the store in MLFLOW_TRACKING_URI with one of everything that this MLflow knows. Python 3.8+, MLflow 1.30+."""
 
+from __future__ import annotations
+
 import math
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import mlflow
 from mlflow.entities import Metric, Param, RunTag
@@ -11,7 +14,7 @@ from mlflow.tracking import MlflowClient
 VERSION = tuple(int(part) for part in mlflow.__version__.split(".")[:2])
 
 
-def main():
+def main() -> None:
     client = MlflowClient()
     iris = client.create_experiment("iris")
     client.set_experiment_tag(iris, "team", "blue ü")
@@ -33,8 +36,8 @@ def main():
         log_model(client, iris, first)
 
 
-def make_run(client, experiment, name):
-    run_id = client.create_run(
+def make_run(client: Any, experiment: str, name: str) -> str:
+    run_id: str = client.create_run(
         experiment, start_time=1_700_000_000_000, tags={"mlflow.user": "ada"}, run_name=name
     ).info.run_id
     points = [Metric("train/loss", 1.0 / (step + 1), 1_700_000_000_000 + step, step) for step in range(50)]
@@ -55,25 +58,25 @@ def make_run(client, experiment, name):
     )
     client.log_metric(run_id, "big", math.inf, step=1)
     client.log_batch(run_id, tags=[RunTag("note", "two\nlines"), RunTag("a.b/c d", "v"), RunTag("empty", "")])
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
+    with tempfile.TemporaryDirectory() as place:
+        directory = Path(place)
         (directory / "deep" / "er").mkdir(parents=True)
         (directory / "deep" / "er" / "x.bin").write_bytes(bytes(range(256)) * 64)
         (directory / "top é.txt").write_text("hello")
         (directory / "nothing").touch()
-        client.log_artifacts(run_id, name)
-        client.log_artifacts(run_id, name, "model")
+        client.log_artifacts(run_id, place)
+        client.log_artifacts(run_id, place, "model")
     client.set_terminated(run_id, "FINISHED", end_time=1_700_000_100_000)
     return run_id
 
 
-def make_nested(client, experiment, parent):
+def make_nested(client: Any, experiment: str, parent: str) -> None:
     run_id = client.create_run(experiment, tags={"mlflow.parentRunId": parent}).info.run_id
     client.set_terminated(run_id, "FAILED")
 
 
-def log_dataset(experiment):
-    import pandas
+def log_dataset(experiment: str) -> None:
+    import pandas  # type: ignore[import-untyped]
 
     mlflow.set_experiment(experiment_id=experiment)
     with mlflow.start_run(run_name="with data"):
@@ -82,7 +85,7 @@ def log_dataset(experiment):
         mlflow.log_input(mlflow.data.from_pandas(frame[:1], name="few"), context="test")
 
 
-def register(client, run_id):
+def register(client: Any, run_id: str) -> None:
     client.create_registered_model("flowers", tags={"kind": "tree"}, description="all of them")
     root = client.get_run(run_id).info.artifact_uri
     for number in range(1, 4):
@@ -96,7 +99,7 @@ def register(client, run_id):
         client.set_registered_model_alias("flowers", "champion", "3")
 
 
-def log_model(client, experiment, run_id):
+def log_model(client: Any, experiment: str, run_id: str) -> None:
     from mlflow.entities import LoggedModelInput, LoggedModelOutput
 
     model = client.create_logged_model(

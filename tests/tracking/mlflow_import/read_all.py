@@ -1,9 +1,12 @@
 """Prints, as JSON, all that an MLflow client reads from the store in MLFLOW_TRACKING_URI. Python 3.8+, MLflow 1.30+."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import mlflow
 from mlflow.entities import ViewType
@@ -13,8 +16,8 @@ VERSION = tuple(int(part) for part in mlflow.__version__.split(".")[:2])
 CLIENT = MlflowClient()
 
 
-def main():
-    found = {"experiments": {}, "runs": {}, "models": {}, "registered": {}}
+def main() -> None:
+    found: dict[str, Any] = {"experiments": {}, "runs": {}, "models": {}, "registered": {}}
     for experiment in CLIENT.search_experiments(view_type=ViewType.ALL):
         found["experiments"][experiment.name] = {
             "stage": experiment.lifecycle_stage,
@@ -31,14 +34,14 @@ def main():
     print(json.dumps(found, sort_keys=True))
 
 
-def registered_models():
+def registered_models() -> Any:
     try:
         return CLIENT.search_registered_models()
     except mlflow.exceptions.MlflowException:  # MLflow 1 had none in a directory
         return []
 
 
-def read_run(run, experiment):
+def read_run(run: Any, experiment: str) -> dict[str, Any]:
     info = run.info
     inputs = getattr(run, "inputs", None)
     outputs = getattr(run, "outputs", None)
@@ -74,12 +77,13 @@ def read_run(run, experiment):
     }
 
 
-def artifacts_of(place):
+def artifacts_of(place: str) -> dict[str, list[Any]]:
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    repository, found = get_artifact_repository(place), {}
+    repository = get_artifact_repository(place)
+    found: dict[str, list[Any]] = {}
 
-    def walk(path):
+    def walk(path: str | None) -> None:
         for entry in repository.list_artifacts(path):
             if entry.is_dir:
                 walk(entry.path)
@@ -92,7 +96,7 @@ def artifacts_of(place):
     return found
 
 
-def read_model(model, experiment):
+def read_model(model: Any, experiment: str) -> dict[str, Any]:
     return {
         "experiment": experiment,
         "name": model.name,
@@ -110,7 +114,7 @@ def read_model(model, experiment):
     }
 
 
-def read_registered(model):
+def read_registered(model: Any) -> dict[str, Any]:
     versions = {}
     for version in CLIENT.search_model_versions(f"name='{model.name}'"):
         whole = CLIENT.get_model_version(model.name, version.version)
