@@ -64,15 +64,17 @@ class SqlRuns:
         words = {tag.key: tag.value for tag in tags}
         name = _name(name, words)
         run_id, number = run_id or os.urandom(16).hex(), experiment_number(experiment_id)
+        started = start_time or now_ms()
         with self._db.writing() as connection:
-            location = self._artifact_location(connection, number)
+            uri = f"{self._artifact_location(connection, number)}/{run_id}/artifacts"
             run_no = connection.execute(
                 "INSERT INTO runs (run_id, experiment_id, name, user_id, status, start_time, artifact_uri)"
                 " VALUES (?, ?, ?, ?, 'RUNNING', ?, ?) RETURNING run_no",
-                (run_id, number, name, user_id, start_time or now_ms(), f"{location}/{run_id}/artifacts"),
+                (run_id, number, name, user_id, started, uri),
             ).fetchone()[0]
             connection.executemany(SET_TAG, [(run_no, *tag) for tag in words.items()])
-        return self.run(run_id)
+        info = RunInfo(run_id, name, str(number), user_id, RunStatus.RUNNING, started, None, "active", uri)
+        return Run(info, tags=dict(sorted(words.items())))  # as it would be read
 
     def _artifact_location(self, connection: Statements, number: int) -> str:
         row = connection.execute(
