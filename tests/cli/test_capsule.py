@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -14,8 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bis.home import Home
+from bis.repeat.comparison import Verdict, compare_runs
+from bis.repeat.comparison.artifacts import AbsentContent
+from bis.repeat.recorded import RecordedRun
+from bis.tracking import Metric, ModelLink, Param, Tag
+from bis.tracking.sql_store import SqlStore, open_sql_store
 from bis_command import Bis, git, write_project
-from mlflow_clients import LATEST, running_server
+from mlflow_clients import LATEST, client_python, running_server
 from seeded_environments import stack_python
 
 if TYPE_CHECKING:
@@ -157,6 +164,76 @@ def test_a_large_artifact_stands_by_its_digest(bis: Bis, run: dict[str, Any], tm
     manifest = json.loads(_contents(tmp_path / "small.zip")["capsule.json"])
     assert manifest["absent"][0]["sha256"] == hashlib.sha256(b"done\n").hexdigest()
     assert bis("export", "latest", tmp_path / "x.zip", "--max-file-size", "big").status == 2
+
+
+def test_a_logged_model_travels_with_its_run(
+    bis: Bis, other: Bis, run: dict[str, Any], tmp_path: Path
+) -> None:
+    with _store(bis) as store:
+        _log_model(store, run["run_id"], {"MLmodel": b"flavors: {}\n", "deep/weights.bin": bytes(1000)})
+    assert bis("export", "latest", tmp_path / "run.zip").status == 0
+    assert other("import", tmp_path / "run.zip").status == 0
+    with _store(bis) as here, _store(other) as there:
+        one, two = (
+            each.logged_model(each.run(run["run_id"]).model_outputs[0].model_id) for each in (here, there)
+        )
+        for column in ("model_id", "name", "model_type", "status", "source_run_id", "params", "tags"):
+            assert getattr(one, column) == getattr(two, column)
+        assert [item.metric.value for item in two.metrics] == [0.75]
+        assert there.run(run["run_id"]).model_outputs == here.run(run["run_id"]).model_outputs
+        assert _verdict(here, there, run["run_id"]) is Verdict.IDENTICAL
+    assert other("export", "latest", tmp_path / "again.zip").status == 0
+    first, second = _contents(tmp_path / "run.zip"), _contents(tmp_path / "again.zip")
+    assert {name for name in first if name.startswith("models/")} == {
+        f"models/{one.model_id}/MLmodel",
+        f"models/{one.model_id}/deep/weights.bin",
+    }
+    assert first.keys() == second.keys()
+
+
+def test_a_model_whose_id_is_taken_gets_another(bis: Bis, run: dict[str, Any], tmp_path: Path) -> None:
+    with _store(bis) as store:
+        _log_model(store, run["run_id"], {"MLmodel": b"flavors: {}\n", "weights.bin": bytes(1000)})
+    assert bis("export", "latest", tmp_path / "run.zip", "--max-file-size", "100").status == 0
+    beside = bis("import", tmp_path / "run.zip", "--json").json["run_id"]
+    with _store(bis) as store, RecordedRun.load(store, beside) as copy:
+        (original,), (link,) = store.run(run["run_id"]).model_outputs, store.run(beside).model_outputs
+        assert link.model_id != original.model_id
+        assert copy.artifacts["models/forest/weights.bin"] == AbsentContent(1000, _sha256(bytes(1000)))
+        assert "models/forest/MLmodel" in copy.artifacts
+
+
+def test_what_a_capsule_does_not_hold_is_compared_by_its_digest(
+    bis: Bis, other: Bis, run: dict[str, Any], tmp_path: Path
+) -> None:
+    with _store(bis) as store:
+        store.log_text(run["run_id"], "x" * 1000, "large.txt")
+    assert bis("export", "latest", tmp_path / "run.zip", "--max-file-size", "500").status == 0
+    assert other("import", tmp_path / "run.zip").status == 0
+    with _store(bis) as here, _store(other) as there:
+        assert _verdict(here, there, run["run_id"]) is Verdict.IDENTICAL
+        here.log_text(run["run_id"], "y" * 1000, "large.txt")
+        with RecordedRun.load(here, run["run_id"]) as one, RecordedRun.load(there, run["run_id"]) as two:
+            (difference,) = compare_runs(one, two).counted
+        assert (difference.name, difference.verdict) == ("large.txt", Verdict.DIFFERENT)
+        assert "by its digest only" in difference.reason
+    again = other("export", "latest", tmp_path / "again.zip", "--json").json
+    assert "artifacts/large.txt" in again["absent"]
+
+
+@pytest.mark.slow
+def test_a_model_of_mlflow_3_comes_back_from_a_capsule(bis: Bis, other: Bis, tmp_path: Path) -> None:
+    project = write_project(
+        tmp_path / "p",
+        f"entry_points: {{main: {{command: '{client_python(LATEST)} train.py'}}}}\n",
+        {"train.py": TRAIN},
+    )
+    bis.run_json(project, "--env-manager", "local")
+    assert bis("export", "latest", tmp_path / "run.zip").status == 0
+    assert any(name.endswith("/MLmodel") for name in _contents(tmp_path / "run.zip"))
+    shutil.rmtree(project)
+    result = other("rerun", tmp_path / "run.zip", "--yes", "--json")
+    assert result.json["verdict"] in ("IDENTICAL", "EQUAL"), result.out
 
 
 def test_a_snapshot_that_is_gone_is_named(bis: Bis, run: dict[str, Any], tmp_path: Path) -> None:
@@ -409,6 +486,52 @@ def test_a_run_on_another_server_is_packed_from_its_artifacts_alone(
 def _contents(capsule: Path) -> dict[str, bytes]:
     with zipfile.ZipFile(capsule) as packed:
         return {name: packed.read(name) for name in packed.namelist()}
+
+
+TRAIN = """\
+import mlflow
+from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
+
+with mlflow.start_run():
+    forest = RandomForestClassifier(3).fit(*load_iris(return_X_y=True))
+    mlflow.sklearn.log_model(forest, name="forest", serialization_format="cloudpickle")
+"""
+
+
+@contextlib.contextmanager
+def _store(bis: Bis) -> Iterator[SqlStore]:
+    home = Home(bis.home)
+    store = open_sql_store(home.database, home.artifacts)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _log_model(store: SqlStore, run_id: str, files: dict[str, bytes]) -> None:
+    model = store.create_logged_model(
+        "0",
+        name="forest",
+        model_type="sklearn",
+        source_run_id=run_id,
+        params=[Param("depth", "3")],
+        tags=[Tag("team", "blue")],
+    )
+    for path, content in files.items():
+        store.served_directory(model.artifact_uri).write(path, content)
+    store.finish_logged_model(model.model_id, "LOGGED_MODEL_READY")
+    store.log_outputs(run_id, [ModelLink(model.model_id, 2)])
+    store.log_batch(run_id, metrics=[Metric("accuracy", 0.75, 1, model_id=model.model_id)])
+
+
+def _verdict(one: SqlStore, other: SqlStore, run_id: str) -> Verdict:
+    with RecordedRun.load(one, run_id) as first, RecordedRun.load(other, run_id) as second:
+        return compare_runs(first, second).verdict
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _history(bis: Bis, run_id: str) -> list[list[float]]:

@@ -9,6 +9,7 @@ import pytest
 from bis.errors import BisError, RunNotFoundError
 from bis.home import Home
 from bis.repeat.comparison import Verdict, compare_runs
+from bis.repeat.comparison.artifacts import AbsentContent
 from bis.repeat.recorded import RecordedRun
 from bis.server.loopback import LoopbackServer
 from bis.tracking import Metric, Param, Store, open_store
@@ -53,7 +54,9 @@ def test_what_was_downloaded_goes_with_the_run(store: Store) -> None:
     run_id = store.create_run("0").info.run_id
     store.log_text(run_id, "1", "x.txt")
     recorded = RecordedRun.load(store, run_id)
-    with recorded.artifacts["x.txt"].open() as file:
+    kept = recorded.artifacts["x.txt"]
+    assert not isinstance(kept, AbsentContent)
+    with kept.open() as file:
         place, content = file.name, file.read()
     assert content == b"1"
     recorded.close()

@@ -14,11 +14,13 @@ from bis.errors import TrackingError
 from bis.repeat.comparison.volatile import RunWords
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
 
     from bis.plans import Plan
+    from bis.repeat.comparison.artifacts import AbsentContent
     from bis.tracking import Run, Store
+    from bis.tracking.registry_model import LoggedModel
     from bis.tracking.sql_store import SqlStore
 
 OWN_FOLDER = "bis/"
@@ -104,7 +106,7 @@ class RecordedRun:
     plan_text: str | None = None
     record: Mapping[str, Any] | None = None
     histories: Mapping[str, History] = field(default_factory=dict)
-    artifacts: Mapping[str, Content] = field(default_factory=dict)
+    artifacts: Mapping[str, Content | AbsentContent] = field(default_factory=dict)
     """The run's own artifacts and those of its logged models (``models/NAME/...``), without bis's."""
     own: Mapping[str, Content] = field(default_factory=dict)
     """What bis keeps of the run: ``bis/plan.json``, ``bis/record.json``, …"""
@@ -119,14 +121,18 @@ class RecordedRun:
     def load(cls, store: Store, run_id: str) -> RecordedRun:
         """Read the run with this id. Raises RunNotFoundError; what else is missing is None, or said in ``notes``."""
         run, notes = store.run(run_id), list[str]()
-        files, directory = _files(store, run, notes)
+        models = _by_prefix(logged_models(store, run, notes=notes))
+        files, directory = _files(store, run, models, notes)
         own = {name: content for name, content in files.items() if name.startswith(OWN_FOLDER)}
         loaded = cls(
             run=run,
             plan_text=_text(own, "bis/plan.json"),
             record=_document(own, "bis/record.json", notes),
             histories={metric.key: _history(store, run_id, metric.key) for metric in run.metrics},
-            artifacts={name: content for name, content in files.items() if name not in own},
+            artifacts={
+                **{name: content for name, content in files.items() if name not in own},
+                **_absent(own, models),
+            },
             own=own,
             location=store.artifact_location(run_id),
             notes=tuple(notes),
@@ -243,22 +249,30 @@ def _remove(directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def _files(store: Store, run: Run, notes: list[str]) -> tuple[dict[str, Content], Path | None]:
+def _files(
+    store: Store, run: Run, models: Mapping[str, LoggedModel], notes: list[str]
+) -> tuple[dict[str, Content], Path | None]:
     """The artifacts of the run and of its models by name, and the directory they were downloaded to."""
     from bis.tracking.artifacts import ArtifactDirectory
     from bis.tracking.sql_store import SqlStore
 
     found: dict[str, Content] = {}
     if isinstance(store, SqlStore) and isinstance(store.artifacts, ArtifactDirectory):
-        _add_local(store, run, found, notes)
+        _add_local(store, run, models, found, notes)
         return found, None
-    return _downloaded(store, run, notes)
+    return _downloaded(store, run, models, notes)
 
 
-def _add_local(store: SqlStore, run: Run, found: dict[str, Content], notes: list[str]) -> None:
+def _add_local(
+    store: SqlStore,
+    run: Run,
+    models: Mapping[str, LoggedModel],
+    found: dict[str, Content],
+    notes: list[str],
+) -> None:
     from bis.tracking.artifacts import ArtifactDirectory
 
-    roots = {"": run.info.artifact_uri, **_models(store, run, notes)}
+    roots = {"": run.info.artifact_uri, **_addresses(models)}
     for prefix, uri in roots.items():
         try:
             directory = (
@@ -274,12 +288,14 @@ def _add_local(store: SqlStore, run: Run, found: dict[str, Content], notes: list
                 found[prefix + file.path] = FileContent(directory.root / file.path)
 
 
-def _downloaded(store: Store, run: Run, notes: list[str]) -> tuple[dict[str, Content], Path]:
+def _downloaded(
+    store: Store, run: Run, models: Mapping[str, LoggedModel], notes: list[str]
+) -> tuple[dict[str, Content], Path]:
     import tempfile
 
     directory = Path(tempfile.mkdtemp(prefix="bis-run-"))
     try:
-        _download(store, run, directory, notes)
+        _download(store, run, models, directory, notes)
     except BaseException:
         _remove(directory)
         raise
@@ -289,32 +305,64 @@ def _downloaded(store: Store, run: Run, notes: list[str]) -> tuple[dict[str, Con
     }, directory
 
 
-def _download(store: Store, run: Run, directory: Path, notes: list[str]) -> None:
+def _download(
+    store: Store, run: Run, models: Mapping[str, LoggedModel], directory: Path, notes: list[str]
+) -> None:
     parts = [
         (run.info.artifact_uri, entry.path, directory) for entry in store.list_artifacts(run.info.run_id)
     ]
-    models = _models(store, run, notes).items()
-    for uri, path, target in [*parts, *((uri, "", directory / prefix) for prefix, uri in models)]:
+    addresses = _addresses(models).items()
+    for uri, path, target in [*parts, *((uri, "", directory / prefix) for prefix, uri in addresses)]:
         try:
             store.download_from(uri, path, target)
         except TrackingError as error:
             notes.append(error.message)
 
 
-def _models(store: Store, run: Run, notes: list[str]) -> dict[str, str]:
-    """The addresses of the models that the run logged (MLflow 3 keeps them apart), by a prefix for their files."""
-    found: dict[str, str] = {}
+def logged_models(store: Store, run: Run, *, notes: list[str]) -> list[LoggedModel]:
+    """The models that the run logged (MLflow 3 keeps them apart); one that cannot be read is told in ``notes``."""
+    found = []
     for link in run.model_outputs:
         try:
-            model = store.logged_model(link.model_id)
+            found.append(store.logged_model(link.model_id))
         except TrackingError as error:
             notes.append(error.message)
-            continue
+    return found
+
+
+def _by_prefix(models: Iterable[LoggedModel]) -> dict[str, LoggedModel]:
+    """The models by a prefix for the names of their files, which does not hold their ids."""
+    found: dict[str, LoggedModel] = {}
+    for model in models:
         prefix, count = f"models/{model.name}/", 1
         while prefix in found:
             count += 1
             prefix = f"models/{model.name} ({count})/"
-        found[prefix] = model.artifact_uri
+        found[prefix] = model
+    return found
+
+
+def _addresses(models: Mapping[str, LoggedModel]) -> dict[str, str]:
+    return {prefix: model.artifact_uri for prefix, model in models.items()}
+
+
+def _absent(own: Mapping[str, Content], models: Mapping[str, LoggedModel]) -> dict[str, AbsentContent]:
+    """The artifacts that the run's capsule did not hold, by name."""
+    from bis.repeat.capsule.layout import ABSENT, absent_from_json, artifact_of, file_of_model
+    from bis.repeat.comparison.artifacts import AbsentContent
+
+    text = _text(own, f"{OWN_FOLDER}{ABSENT}")
+    if text is None:
+        return {}
+    prefixes = {model.model_id: prefix for prefix, model in models.items()}
+    found = {}
+    for file in absent_from_json(text):
+        content = AbsentContent(file.size_bytes, file.sha256)
+        artifact, of_model = artifact_of(file.path), file_of_model(file.path)
+        if artifact is not None and not artifact.startswith(OWN_FOLDER):
+            found[artifact] = content
+        elif of_model is not None and of_model[0] in prefixes:
+            found[prefixes[of_model[0]] + of_model[1]] = content
     return found
 
 

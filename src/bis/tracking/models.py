@@ -44,9 +44,11 @@ class SqlLoggedModels:
         source_run_id: str = "",
         params: Iterable[Param] = (),
         tags: Iterable[Tag] = (),
+        model_id: str | None = None,
     ) -> LoggedModel:
-        """Begin a model; it is pending until ``finish_logged_model``."""
-        now, number, model_id = now_ms(), experiment_number(experiment_id), f"m-{os.urandom(16).hex()}"
+        """Begin a model, with a random id unless one is given; it is pending until ``finish_logged_model``."""
+        now, number = now_ms(), experiment_number(experiment_id)
+        model_id = model_id or f"m-{os.urandom(16).hex()}"
         with self._db.writing() as connection:
             uri = f"{_artifact_location(connection, number)}/models/{model_id}/artifacts"
             connection.execute(

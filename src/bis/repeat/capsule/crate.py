@@ -8,7 +8,18 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from bis._version import __version__
-from bis.repeat.capsule.layout import CHANGES, CRATE, LOCK, MANIFEST, PLAN, RECORD, RUN, SOURCE, artifact_of
+from bis.repeat.capsule.layout import (
+    CHANGES,
+    CRATE,
+    LOCK,
+    MANIFEST,
+    PLAN,
+    RECORD,
+    RUN,
+    SOURCE,
+    artifact_of,
+    file_of_model,
+)
 from bis.tracking import RunStatus
 
 if TYPE_CHECKING:
@@ -188,7 +199,11 @@ def _media(path: str) -> Entity:
 
 
 def _is_result(path: str) -> bool:
-    return artifact_of(path) is not None and path not in (*_OF_PROJECT, CHANGES, RECORD)
+    return (artifact_of(path) or file_of_model(path)) is not None and path not in (
+        *_OF_PROJECT,
+        CHANGES,
+        RECORD,
+    )
 
 
 def _value(kind: str, name: str, value: object) -> Entity:

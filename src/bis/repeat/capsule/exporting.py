@@ -14,6 +14,7 @@ from bis.plans import Plan
 from bis.repeat.capsule import crate, layout
 from bis.repeat.capsule.inputs import LISTING, find_inputs
 from bis.repeat.capsule.layout import (
+    ABSENT,
     CHANGES,
     CRATE,
     LOCK,
@@ -27,16 +28,18 @@ from bis.repeat.capsule.layout import (
     PackedFile,
 )
 from bis.repeat.capsule.run_document import RunDocument
+from bis.repeat.recorded import logged_models
 from bis.tracking import tags
 from bis.tracking.families import children
 
 if TYPE_CHECKING:
     import zipfile
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from bis.home import Home
     from bis.tracking import Store
+    from bis.tracking.registry_model import LoggedModel
 
 MAX_FILE_BYTES = 50_000_000
 """Artifacts above this size stand in a capsule by their digest, unless another limit is given."""
@@ -95,7 +98,12 @@ def export_capsule(
         with tempfile.TemporaryDirectory(prefix="bis-export-") as scratch:
             with zipfile.ZipFile(aside, "w") as archive:
                 packing = _Packing(archive, store, home, run_id, scratch, max_file_bytes)
-                can_be_executed = packing.fill(RunDocument.of(store, run), with_inputs, notify)
+                notes = list[str]()
+                models = logged_models(store, run, notes=notes)
+                for note in notes:
+                    notify(f"a model of the run is not in the capsule: {note}")
+                document = RunDocument.of(store, run, models)
+                can_be_executed = packing.fill(document, models, with_inputs, notify)
             aside.replace(file)
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror or error}") from error
@@ -118,7 +126,13 @@ class _Packing:
     files: list[PackedFile] = field(default_factory=list)
     absent: list[PackedFile] = field(default_factory=list)
 
-    def fill(self, run: RunDocument, with_inputs: bool, notify: Callable[[str], None]) -> bool:
+    def fill(
+        self,
+        run: RunDocument,
+        models: Iterable[LoggedModel],
+        with_inputs: bool,
+        notify: Callable[[str], None],
+    ) -> bool:
         """Write all of it; the manifest last. Returns whether it can be executed again."""
         artifacts = dict(_walk(self.store, self.run_id))
         plan_text, lock = self._text(artifacts, PLAN), self._text(artifacts, LOCK)
@@ -131,8 +145,11 @@ class _Packing:
             self._add_source(plan, artifacts, notify)
         self.add(RUN, run.to_json().encode())
         for path in artifacts:
-            if path != f"bis/{PLAN}" and layout.member_of(path) not in self._names:
-                self._add_artifact(path)
+            if path not in (f"bis/{PLAN}", f"bis/{ABSENT}") and layout.member_of(path) not in self._names:
+                self._add_artifact(layout.member_of(path), self._fetch(path))
+        for model in models:
+            self._add_model(model)
+        self._add_absent(self._text(artifacts, ABSENT))
         if with_inputs:
             self._add_inputs(plan, self._text(artifacts, RECORD), notify)
         self.add(CRATE, crate.describe(run, plan, self.files).encode())
@@ -179,14 +196,29 @@ class _Packing:
             notify(f"{large.path} is in the capsule by its digest only: snapshots do not hold files so large")
             self.absent.append(PackedFile(f"{SOURCE}/{large.path}", large.size_bytes, large.sha256))
 
-    def _add_artifact(self, path: str) -> None:
-        place = self._fetch(path)
+    def _add_artifact(self, member: str, place: Path) -> None:
         size_bytes = place.stat().st_size
-        if size_bytes > self.max_file_bytes and layout.member_of(path) not in _NEEDED:
-            self.absent.append(PackedFile(layout.member_of(path), size_bytes, sha256_of(place)))
+        if size_bytes > self.max_file_bytes and member not in _NEEDED:
+            self.absent.append(PackedFile(member, size_bytes, sha256_of(place)))
         else:
-            self._add_file(layout.member_of(path), place)
+            self._add_file(member, place)
         place.unlink()
+
+    def _add_model(self, model: LoggedModel) -> None:
+        from pathlib import Path
+
+        directory = Path(self.scratch) / model.model_id
+        self.store.download_from(model.artifact_uri, "", directory)
+        for place in sorted(path for path in directory.rglob("*") if path.is_file()):
+            path = place.relative_to(directory).as_posix()
+            self._add_artifact(layout.member_of_model(model.model_id, path), place)
+
+    def _add_absent(self, known: str | None) -> None:
+        """List what the capsule in which the run came here did not hold."""
+        try:
+            self.absent += layout.absent_from_json(known) if known else ()
+        except ValueError as error:
+            raise CapsuleError(f"bis/{ABSENT} of run {self.run_id[:8]} is damaged: {error}") from error
 
     def _add_inputs(self, plan: Plan | None, record: str | None, notify: Callable[[str], None]) -> None:
         from pathlib import Path

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bis.errors import BisError, RunNotFoundError, SourceError, TrackingError
@@ -11,6 +12,7 @@ from bis.execution.tracked import DEFAULT_EXPERIMENT
 from bis.liveness import Owner, RunningDirectory
 from bis.plans import Plan
 from bis.repeat.capsule.layout import (
+    ABSENT,
     LOCK,
     MANIFEST,
     PLAN,
@@ -18,18 +20,25 @@ from bis.repeat.capsule.layout import (
     RUN,
     SOURCE,
     CapsuleError,
+    PackedFile,
+    absent_to_json,
     artifact_of,
+    file_of_model,
+    member_of_model,
     sha256_of,
 )
 from bis.repeat.capsule.reading import OpenCapsule, open_capsule
 from bis.repeat.capsule.run_document import RunDocument
-from bis.tracking import Param, Tag, open_store, tags
+from bis.tracking import ModelLink, Param, Tag, tags
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from bis.home import Home
+    from bis.repeat.capsule.run_document import PackedModel
     from bis.tracking import Run, Store
+    from bis.tracking.sql_store import SqlStore
 
 _METRICS_AT_ONCE = 50_000
 
@@ -69,10 +78,13 @@ def import_capsule(home: Home, file: Path, *, trusted: bool = False) -> Imported
     ``trusted`` is the user's word that its code may be executed. Raises CapsuleError for a capsule that is damaged or
     not what it says; then nothing of it is recorded.
     """
+    from bis.tracking.sql_store import open_sql_store
+
     with open_capsule(file) as capsule:
         checked = _check(capsule)
         tree = _take_source(capsule, checked, home)
-        store = open_store(home)
+        home.ensure()
+        store = open_sql_store(home.database, home.artifacts)
         try:
             known = _find_earlier(store, checked)
             is_own = _is_own(store, checked)
@@ -184,14 +196,15 @@ def _is_own(store: Store, checked: _Checked) -> bool:
     return tags.CAPSULE not in run.tags and plan is not None and run.tags.get(tags.PLAN_DIGEST) == plan.digest
 
 
-def _record(store: Store, home: Home, capsule: OpenCapsule, checked: _Checked) -> Run:
+def _record(store: SqlStore, home: Home, capsule: OpenCapsule, checked: _Checked) -> Run:
     """Make the run. Cut short, it is one that a later bis marks FAILED, and never looks like the original."""
     document = checked.run
     running = RunningDirectory.create(home)
     try:
         wanted = running.token if _is_taken(store, document.run_id) else document.run_id
         running.belong_to(Owner(wanted, None))
-        _stage(capsule, checked, running.path / "artifacts")
+        models = {model.model_id: _free_id(store, model.model_id) for model in document.models}
+        _stage(capsule, checked, running.path, models)
         store.create_run(
             _experiment(store, document.experiment),
             name=document.name,
@@ -200,7 +213,7 @@ def _record(store: Store, home: Home, capsule: OpenCapsule, checked: _Checked) -
             run_id=wanted,
         )
         try:
-            _fill(store, wanted, checked, running.path / "artifacts")
+            _fill(store, wanted, checked, running.path, models)
         except BaseException:
             store.delete_run(wanted)
             raise
@@ -209,38 +222,87 @@ def _record(store: Store, home: Home, capsule: OpenCapsule, checked: _Checked) -
     return store.run(wanted)
 
 
-def _stage(capsule: OpenCapsule, checked: _Checked, directory: Path) -> None:
+def _stage(capsule: OpenCapsule, checked: _Checked, directory: Path, models: Mapping[str, str]) -> None:
+    """Unpack the artifacts, and the files of the models below the ids that they are to have, aside."""
     from bis.tracking.artifact_store import copy
     from bis.tracking.artifacts import ArtifactDirectory
 
-    target = ArtifactDirectory(directory)
+    artifacts, of_models = (ArtifactDirectory(directory / name) for name in (_ARTIFACTS, _MODELS))
     try:
         for file in capsule.manifest.files:
-            path = artifact_of(file.path)
-            if path is None or file.path in (SOURCE, PLAN):
+            path, of_model = artifact_of(file.path), file_of_model(file.path)
+            if of_model is not None and of_model[0] in models:
+                target, path = of_models, f"{models[of_model[0]]}/{of_model[1]}"
+            elif path is None or file.path in (SOURCE, PLAN):
                 continue  # the snapshots have the source
+            else:
+                target = artifacts
             with capsule.stream(file.path) as source, target.writing(path) as place:
                 copy(source, place)
         if checked.plan_text is not None:
-            target.write(f"bis/{PLAN}", checked.plan_text.encode())
+            artifacts.write(f"bis/{PLAN}", checked.plan_text.encode())
+        absent = [_renamed(file, models) for file in capsule.manifest.absent]
+        if absent:
+            artifacts.write(f"bis/{ABSENT}", absent_to_json(absent).encode())
     except TrackingError as error:
         raise CapsuleError(f"this capsule is refused: {error.message}", hint=error.hint) from error
 
 
-def _fill(store: Store, run_id: str, checked: _Checked, artifacts: Path) -> None:
+_ARTIFACTS, _MODELS = "artifacts", "models"
+
+
+def _renamed(file: PackedFile, models: Mapping[str, str]) -> PackedFile:
+    """The file below the id that its model has here."""
+    of_model = file_of_model(file.path)
+    if of_model is None:
+        return file
+    return replace(file, path=member_of_model(models.get(of_model[0], of_model[0]), of_model[1]))
+
+
+def _fill(
+    store: SqlStore, run_id: str, checked: _Checked, directory: Path, models: Mapping[str, str]
+) -> None:
     document = checked.run
-    if artifacts.is_dir():
-        store.log_artifact(run_id, artifacts)
+    if (directory / _ARTIFACTS).is_dir():
+        store.log_artifact(run_id, directory / _ARTIFACTS)
     params = [Param(key, value) for key, value in document.params.items()]
     store.log_batch(run_id, params=params, origin="bis")
     for start in range(0, len(document.metrics), _METRICS_AT_ONCE):
         store.log_batch(run_id, metrics=document.metrics[start : start + _METRICS_AT_ONCE])
     if document.datasets:
         store.log_inputs(run_id, document.datasets)
+    for model in document.models:
+        _add_model(store, run_id, model, models[model.model_id], directory / _MODELS)
     ours = (tags.CAPSULE, tags.CAPSULE_TRUSTED)
     words = [Tag(key, value) for key, value in document.tags.items() if key not in ours]
     store.log_batch(run_id, tags=[*words, Tag(tags.CAPSULE, checked.identity)])
     store.update_run(run_id, status=document.status, end_time=document.end_time)
+
+
+def _add_model(store: SqlStore, run_id: str, model: PackedModel, model_id: str, staged: Path) -> None:
+    made = store.create_logged_model(
+        store.run(run_id).info.experiment_id,
+        name=model.name,
+        model_type=model.model_type,
+        source_run_id=run_id,
+        params=[Param(key, value) for key, value in model.params.items()],
+        tags=[Tag(key, value) for key, value in model.tags.items()],
+        model_id=model_id,
+    )
+    if (staged / model_id).is_dir():
+        store.served_directory(made.artifact_uri).add(staged / model_id, "")
+    store.log_outputs(run_id, [ModelLink(model_id, model.step)])
+    store.log_batch(run_id, metrics=[replace(point, model_id=model_id) for point in model.metrics])
+    store.finish_logged_model(model_id, model.status)
+
+
+def _free_id(store: SqlStore, model_id: str) -> str:
+    """That id, or another one when a model has it."""
+    try:
+        store.logged_model(model_id)
+    except TrackingError:
+        return model_id
+    return f"m-{os.urandom(16).hex()}"
 
 
 def _is_taken(store: Store, run_id: str) -> bool:

@@ -2,11 +2,13 @@
 
     ro-crate-metadata.json   the run for tools that know RO-Crate (Process Run Crate 0.5)
     capsule.json             the manifest: format, run, and each other file with size and SHA-256
-    run.json                 parameters, metrics with their histories, tags, datasets
+    run.json                 parameters, metrics with their histories, tags, datasets, logged models
     plan.json, lock.txt, record.json, output.log, source.zip, changes.patch
     artifacts/...            the artifacts of the run
+    models/ID/...            the files of a model that the run logged (MLflow 3 keeps them apart)
 
-The artifacts that bis itself adds to a run, below ``bis/``, stand at the top.
+The artifacts that bis itself adds to a run, below ``bis/``, stand at the top. In the store that a capsule is imported
+to, ``bis/absent.json`` lists what the capsule knows by its digest only, under the names of the capsule.
 """
 
 from __future__ import annotations
@@ -14,14 +16,18 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bis.errors import BisError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FORMAT = "bis.capsule/1"
 CRATE = "ro-crate-metadata.json"
 MANIFEST = "capsule.json"
 RUN = "run.json"
+ABSENT = "absent.json"
 PLAN = "plan.json"
 LOCK = "lock.txt"
 RECORD = "record.json"
@@ -30,6 +36,7 @@ CHANGES = "changes.patch"
 
 _OF_BIS = (PLAN, LOCK, RECORD, SOURCE, CHANGES, "output.log")
 _ARTIFACTS = "artifacts/"
+_MODELS = "models/"
 
 
 class CapsuleError(BisError):
@@ -96,6 +103,17 @@ def artifact_of(member: str) -> str | None:
     return f"bis/{member}" if member in _OF_BIS else None
 
 
+def member_of_model(model_id: str, path: str) -> str:
+    """Where a file of a logged model lies in the capsule of its run."""
+    return f"{_MODELS}{model_id}/{path}"
+
+
+def file_of_model(member: str) -> tuple[str, str] | None:
+    """The id of the model and the path of its file that a file of a capsule is; None when it is none."""
+    model_id, separator, path = member.removeprefix(_MODELS).partition("/")
+    return (model_id, path) if member.startswith(_MODELS) and separator else None
+
+
 def without_lock(plan: str, lock: str | None) -> str:
     """The text of a plan with the lock in it replaced by the name of its file: it is most of the plan."""
     if not lock:
@@ -111,6 +129,19 @@ def with_lock(plan: str, lock: str | None) -> str:
 def sha256_of(content: bytes) -> str:
     """The SHA-256 of bytes, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+def absent_to_json(files: Iterable[PackedFile]) -> str:
+    """The document that keeps, with an imported run, what its capsule knows by digest only."""
+    return json.dumps([asdict(file) for file in files], indent=1) + "\n"
+
+
+def absent_from_json(text: str) -> tuple[PackedFile, ...]:
+    """Read that document; raise ValueError when it is none."""
+    try:
+        return _read_files(json.loads(text))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{ABSENT} is no list of files") from error
 
 
 def _as_value(text: str) -> str:

@@ -13,12 +13,41 @@ from bis.tracking import Dataset, DatasetInput, Metric, RunStatus, Tag
 from bis.tracking.limits import check_metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from bis.tracking import Run, Store
+    from bis.tracking.registry_model import LoggedModel
 
 FORMAT = "bis.run/1"
 _METRIC_DETAILS = ("model_id", "dataset_name", "dataset_digest")
+
+
+@dataclass(frozen=True)
+class PackedModel:
+    """A model that the run logged, with what it measured on it itself."""
+
+    model_id: str
+    name: str
+    model_type: str
+    status: str
+    step: int
+    params: dict[str, str]
+    tags: dict[str, str]
+    metrics: tuple[Metric, ...]
+
+    @classmethod
+    def of(cls, model: LoggedModel, run: Run) -> PackedModel:
+        """The model as it is in the store of its run."""
+        return cls(
+            model.model_id,
+            model.name,
+            model.model_type,
+            model.status,
+            next((link.step for link in run.model_outputs if link.model_id == model.model_id), 0),
+            model.params,
+            model.tags,
+            tuple(item.metric for item in model.metrics if item.run_id == run.info.run_id),
+        )
 
 
 @dataclass(frozen=True)
@@ -36,10 +65,11 @@ class RunDocument:
     tags: dict[str, str]
     metrics: tuple[Metric, ...]
     datasets: tuple[DatasetInput, ...] = ()
+    models: tuple[PackedModel, ...] = ()
 
     @classmethod
-    def of(cls, store: Store, run: Run) -> RunDocument:
-        """Read all of a run from its store."""
+    def of(cls, store: Store, run: Run, models: Iterable[LoggedModel] = ()) -> RunDocument:
+        """Read all of a run from its store; ``models`` are those that it logged."""
         info = run.info
         return cls(
             run_id=info.run_id,
@@ -55,16 +85,22 @@ class RunDocument:
                 point for metric in run.metrics for point in _history(store, info.run_id, metric.key)
             ),
             datasets=run.datasets,
+            models=tuple(PackedModel.of(model, run) for model in models),
         )
 
     def to_json(self) -> str:
         """The document: a line for each point of a metric, sorted keys."""
         document = {
             "format": FORMAT,
-            **{key: value for key, value in vars(self).items() if key not in ("metrics", "datasets")},
+            **{
+                key: value
+                for key, value in vars(self).items()
+                if key not in ("metrics", "datasets", "models")
+            },
             "status": self.status.value,
             "metrics": [_point(metric) for metric in self.metrics],
             "datasets": [asdict(used) for used in self.datasets],
+            "models": [_model(model) for model in self.models],
         }
         return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -81,6 +117,7 @@ class RunDocument:
             document["status"] = RunStatus(document["status"])
             document["metrics"] = tuple(_read_point(point) for point in document["metrics"])
             document["datasets"] = tuple(_read_dataset(used) for used in document["datasets"])
+            document["models"] = tuple(_read_model(model) for model in document["models"])
             run = cls(**document)
             _check_types(run)
         except (ValueError, KeyError, TypeError, AttributeError, TrackingError) as error:
@@ -98,6 +135,10 @@ def _check_types(run: RunDocument) -> None:
     if not all(isinstance(time, int) for time in times) or not run.status.is_terminated:
         raise ValueError("its times or status are none of a run that has ended")
     check_metrics(run.metrics)
+    for model in run.models:
+        if not re.fullmatch(r"m-[0-9a-f]{32}", model.model_id) or not isinstance(model.step, int):
+            raise ValueError("the id of a model is none")
+        check_metrics(model.metrics)
 
 
 def _texts(run: RunDocument) -> Iterator[str]:
@@ -109,6 +150,9 @@ def _texts(run: RunDocument) -> Iterator[str]:
     for used in run.datasets:
         yield from (text for text in asdict(used.dataset).values() if text is not None)
         yield from (text for tag in used.tags for text in (tag.key, tag.value))
+    for model in run.models:
+        yield from (model.name, model.model_type, model.status)
+        yield from (text for words in (model.params, model.tags) for pair in words.items() for text in pair)
 
 
 def _history(store: Store, run_id: str, key: str) -> Iterator[Metric]:
@@ -131,6 +175,14 @@ def _point(metric: Metric) -> dict[str, Any]:
 
 def _read_point(point: dict[str, Any]) -> Metric:
     return Metric(**{**point, "value": float(point["value"])})
+
+
+def _model(model: PackedModel) -> dict[str, Any]:
+    return {**vars(model), "metrics": [_point(metric) for metric in model.metrics]}
+
+
+def _read_model(model: dict[str, Any]) -> PackedModel:
+    return PackedModel(**{**model, "metrics": tuple(_read_point(point) for point in model["metrics"])})
 
 
 def _read_dataset(used: dict[str, Any]) -> DatasetInput:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bis.file_digests import sha256_of_stream
 from bis.repeat.comparison.formats import LARGEST_BYTES, compare_files
@@ -20,6 +21,18 @@ LOOKED_INTO_BYTES = 1 << 24
 
 _PIECE_BYTES = 1 << 22
 _LOG = "bis/output.log"
+
+
+@dataclass(frozen=True)
+class AbsentContent:
+    """A file that is known by its digest alone: it was too large for the capsule that its run came in."""
+
+    size_bytes: int
+    sha256: str
+
+
+if TYPE_CHECKING:
+    AnyContent: TypeAlias = "Content | AbsentContent"
 
 
 def compare_artifacts(
@@ -45,8 +58,8 @@ def compare_artifacts(
 
 
 def _pairs(
-    ones: Mapping[str, tuple[str, Content]], others: Mapping[str, tuple[str, Content]]
-) -> list[tuple[str, Content | None, Content | None]]:
+    ones: Mapping[str, tuple[str, AnyContent]], others: Mapping[str, tuple[str, AnyContent]]
+) -> list[tuple[str, AnyContent | None, AnyContent | None]]:
     names = sorted({*ones, *others})
     return [
         ((ones.get(key) or others[key])[0], ones.get(key, _NONE)[1], others.get(key, _NONE)[1])
@@ -57,7 +70,7 @@ def _pairs(
 _NONE: tuple[str, None] = ("", None)
 
 
-def _size(pair: tuple[str, Content | None, Content | None]) -> int:
+def _size(pair: tuple[str, AnyContent | None, AnyContent | None]) -> int:
     return max(content.size_bytes for content in pair[1:] if content is not None)
 
 
@@ -108,14 +121,16 @@ def _compare_output(
 def _compare(
     kind: str,
     name: str,
-    one: Content | None,
-    other: Content | None,
+    one: AnyContent | None,
+    other: AnyContent | None,
     context: Context,
     *,
     counted: bool = True,
 ) -> Difference | None:
     if one is None or other is None:
         return _lonely(kind, name, one and _described(one), other and _described(other))
+    if isinstance(one, AbsentContent) or isinstance(other, AbsentContent):
+        return _compare_digests(kind, name, one, other)
     if max(one.size_bytes, other.size_bytes) > LARGEST_BYTES:
         return _compare_bytes(kind, name, one, other, context, why="too large to be compared by value")
     with one.open() as first, other.open() as second:
@@ -139,18 +154,28 @@ def _compare(
 def _compare_bytes(
     kind: str,
     name: str,
-    one: Content | None,
-    other: Content | None,
+    one: AnyContent | None,
+    other: AnyContent | None,
     context: Context,  # noqa: ARG001  bytes need none
     *,
     why: str = "not compared by value, since the runs differ already",
 ) -> Difference | None:
     if one is None or other is None:
         return _lonely(kind, name, one and _described(one), other and _described(other))
+    if isinstance(one, AbsentContent) or isinstance(other, AbsentContent):
+        return _compare_digests(kind, name, one, other)
     if one.size_bytes == other.size_bytes and _same_bytes(one, other):
         return None
     facts = _described(one), _described(other)
     return Difference(kind, name, Verdict.DIFFERENT, *facts, reason=f"other bytes; {why}")
+
+
+def _compare_digests(kind: str, name: str, one: AnyContent, other: AnyContent) -> Difference | None:
+    facts = _described(one), _described(other)
+    if facts[0] == facts[1]:
+        return None
+    reason = "other bytes; the capsule of the run knew it by its digest only"
+    return Difference(kind, name, Verdict.DIFFERENT, *facts, reason=reason)
 
 
 def _same_bytes(one: Content, other: Content) -> bool:
@@ -176,6 +201,8 @@ def _described_bytes(data: bytes) -> Mapping[str, Any]:
     return {"size_bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def _described(content: Content) -> Mapping[str, Any]:
+def _described(content: AnyContent) -> Mapping[str, Any]:
+    if isinstance(content, AbsentContent):
+        return asdict(content)
     with content.open() as file:
         return {"size_bytes": content.size_bytes, "sha256": sha256_of_stream(file)}
