@@ -9,6 +9,7 @@ from bis.repeat.comparison.artifacts import compare_artifacts, compare_logs, com
 from bis.repeat.comparison.metrics import compare_metrics
 from bis.repeat.comparison.tolerance import Tolerance
 from bis.repeat.comparison.verdicts import Comparison, Difference, Verdict, worst_first
+from bis.tracking import tags
 from bis.tracking.param_values import same_value
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def compare_runs(first: RecordedRun, second: RecordedRun, tolerance: Tolerance =
     differences += [
         *compare_artifacts(first, second, tolerance, settled=settled),
         *compare_outputs(first, second, tolerance),
-        *compare_logs(first, second),
+        *_compare_output(first, second),
     ]
     compared = {
         "parameter": len({*first.run.params, *second.run.params}),
@@ -73,6 +74,12 @@ def _keep_worst(found: dict[tuple[str, str], Difference], difference: Difference
 
 def _weight(difference: Difference) -> tuple[int, float]:
     return difference.verdict, difference.absolute or 0.0
+
+
+def _compare_output(first: RecordedRun, second: RecordedRun) -> list[Difference]:
+    if tags.PIPELINE in first.run.tags and tags.PIPELINE in second.run.tags:
+        return []  # the lines of its steps as they came, none of those that were reused: the steps have their own
+    return compare_logs(first, second)
 
 
 def _compare_status(first: RecordedRun, second: RecordedRun) -> list[Difference]:
