@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from bis.cli.style import Style, duration, fields, number, short_digest, size
 from bis.tracking import tags as names
-from bis.tracking.families import family
+from bis.tracking.families import artifact_text, family
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,7 @@ def run_page(store: Store, run: Run, style: Style) -> str:
         ("plan", tags.get(names.PLAN_DIGEST, "")),
         ("parent", tags.get("mlflow.parentRunId", "")),
         ("runs inside", "\n".join(_tree_lines(family(store, run), style))),
+        ("not run", "\n".join(_steps_not_run(store, run))),
         ("repeats", tags.get(names.RERUN_OF, "")),
         ("verdict", _verdict(tags)),
         ("note", tags.get("mlflow.note.content", "")),
@@ -81,6 +83,14 @@ def _tree_lines(top: Family, style: Style, before: str = "") -> Iterator[str]:
         line = "  ".join(word for word in (info.run_id[:8], *words) if word)
         yield f"{before}{'└─ ' if is_last else '├─ '}{line}"
         yield from _tree_lines(child, style, before + ("   " if is_last else "│  "))
+
+
+def _steps_not_run(store: Store, run: Run) -> Iterator[str]:
+    """A line for each step of a pipeline that has no run, with the reason."""
+    text = artifact_text(store, run.info.run_id, "bis/pipeline.json") if names.PIPELINE in run.tags else None
+    for step in json.loads(text)["steps"] if text else ():
+        if not step["run_id"]:
+            yield f"{step['name']}  {step['state']}: {step['reason']}"
 
 
 def _short_label(child: Family) -> str:
