@@ -323,6 +323,63 @@ def test_a_pipeline_is_executed_elsewhere_when_its_steps_are_brought_too(
     assert "4 inner runs" in result.out
 
 
+def test_the_yes_to_a_pipeline_is_one_to_its_steps(bis: Bis, project: Path, tmp_path: Path) -> None:
+    document = bis.run_json(project, "-e", "left")
+    elsewhere = Bis(tmp_path / "other home", project)
+    for run_id in [document["run_id"], *(step["run_id"] for step in document["steps"].values())]:
+        bis("export", run_id, tmp_path / f"{run_id}.zip")
+        assert elsewhere("import", tmp_path / f"{run_id}.zip").status == 0
+    before = elsewhere("list", "--json").json
+    refused = elsewhere("rerun", document["run_id"])
+    assert refused.status == 2
+    assert "executing it runs somebody else's code" in refused.err
+    assert elsewhere("list", "--json").json == before
+    agreed = elsewhere("rerun", document["run_id"], "--yes")
+    assert agreed.status == 0, agreed.out + agreed.err
+    assert elsewhere("verify", document["run_id"]).status == 0  # the word is kept
+
+
+def test_steps_that_were_not_run_are_shown_and_not_made_up_for_in_a_rerun(bis: Bis, tmp_path: Path) -> None:
+    mlproject = """\
+entry_points:
+  first: {command: "true"}
+  second: {after: first, command: "echo {steps.first.metrics.none}"}
+  third: {after: second, command: "true"}
+"""
+    project = write_project(tmp_path / "project", mlproject)
+    run_id = bis("run", project, "-e", "third", "--json").json["run_id"]
+    shown = bis("show", run_id).out
+    assert "second  failed: step 'first' has no metric 'none'" in shown
+    assert "third  skipped: second failed" in shown
+    result = bis("rerun", run_id, "--json")
+    assert result.status == 0, result.out + result.err
+    assert "not run the first time, and so not now: second, third" in result.err
+    assert bis("show", result.json["second_run"], "--json").json["status"] == "FAILED"
+
+
+def test_a_pipeline_none_of_whose_steps_was_run_cannot_be_repeated(bis: Bis, tmp_path: Path) -> None:
+    mlproject = """\
+entry_points:
+  first: {command: "cat {data}", parameters: {data: path}}
+  second: {after: first, command: "true"}
+"""
+    project = write_project(tmp_path / "project", mlproject)
+    address = "http://127.0.0.1:9/nothing.csv"
+    run_id = bis("run", project, "-e", "second", "-P", f"data={address}", "--json").json["run_id"]
+    before = bis.statuses()
+    result = bis("rerun", run_id)
+    assert result.status == 3
+    assert "before any of its steps was run" in result.err
+    assert bis.statuses() == before
+
+
+def test_the_log_of_a_pipeline_is_compared_with_the_runs_of_its_steps(bis: Bis, project: Path) -> None:
+    _run(bis, project, target="left")
+    whole = bis.run_json(project, "-e", "left")["run_id"]  # reused, so its own log is empty
+    result = bis("rerun", whole, "--json")
+    assert [each for each in result.json["differences"] if each["kind"] == "log"] == []
+
+
 def test_a_script_with_nested_runs_is_repeated_with_them(bis: Bis, tmp_path: Path) -> None:
     mlproject = """\
 entry_points:

@@ -15,8 +15,9 @@ from bis.pipelines.output import StepOutput
 from bis.pipelines.parent import DOCUMENT, PipelineParent
 from bis.pipelines.running import run_pipeline
 from bis.pipelines.values import artifact_place, folders_of
+from bis.repeat.capsule import consent, must_consent
 from bis.repeat.recorded import RecordedRun
-from bis.repeat.rerun import Place, execute_again
+from bis.repeat.rerun import Place, check_consent, execute_again
 from bis.sources import Source
 from bis.tracking import tags
 
@@ -42,10 +43,23 @@ def rerun_pipeline(
 ) -> tuple[str, tuple[str, ...]]:
     """Execute every step again, none is reused; returns the id of the new run of the whole, and changed inputs.
 
-    Raises NotRepeatableError when the pipeline or one of its steps cannot be repeated.
+    A step that was not run the first time has no plan: it is not run now either, and the whole is FAILED. Raises
+    NotRepeatableError when the pipeline or one of its steps cannot be repeated, UsageError when nobody has said yes to
+    code from elsewhere.
     """
     steps = _steps(original)
-    runs = {name: _run_of(name, step["run_id"], store) for name, step in steps.items()}
+    runs = {name: _run_of(name, step["run_id"], store) for name, step in steps.items() if step.get("run_id")}
+    if not runs:
+        raise NotRepeatableError(
+            f"pipeline {original.run_id[:8]} ended before any of its steps was run: there is nothing to execute again",
+            hint=f"Its steps, and why: bis show {original.run_id[:8]}",
+        )
+    for run in runs.values():
+        check_consent(run)
+    if len(runs) < len(steps):
+        notify(
+            f"not run the first time, and so not now: {', '.join(name for name in steps if name not in runs)}"
+        )
     own = _parameters(options.parameters, runs)
     changed: dict[str, None] = {}
     target = original.run.tags[tags.PIPELINE]
@@ -63,6 +77,8 @@ def rerun_pipeline(
     def run_step(
         name: str, before: Mapping[str, ProjectRun], begun: Callable[[SubmittedRun], None]
     ) -> ProjectRun:
+        if name not in runs:
+            raise NotRepeatableError("it was not run the first time, so it has no plan")
         output = StepOutput(name, parent.log, _shown_on(streams))
         try:
             again = execute_again(
@@ -86,23 +102,35 @@ def rerun_pipeline(
         changed.update(dict.fromkeys(again.changed_inputs))
         return again.run
 
-    after = {name: tuple(each for each in step["after"] if each in steps) for name, step in steps.items()}
+    after = {name: tuple(step["after"]) for name, step in steps.items()}
     finished = run_pipeline(after, run_step, target, parent, store, PipelineOptions())
     if finished.stopped_by is not None:
         raise KeyboardInterrupt
-    faults = [step for step in finished.steps.values() if step.state == "failed" and step.run_id is None]
+    faults = [
+        step
+        for name, step in finished.steps.items()
+        if name in runs and step.state == "failed" and step.run_id is None
+    ]
     if faults:
         raise NotRepeatableError(f"step {faults[0].name!r} cannot be executed again: {faults[0].reason}")
     return finished.run_id, tuple(changed)
 
 
+def consent_to_steps(original: RecordedRun, store: Store) -> None:
+    """Keep the user's word that the code of the steps may be executed: each came in a capsule of its own."""
+    for step in _steps(original).values():
+        with contextlib.suppress(RunNotFoundError):  # said when it is executed
+            if step.get("run_id") and must_consent(store.run(step["run_id"])):
+                consent(store, step["run_id"])
+
+
 def _steps(original: RecordedRun) -> dict[str, dict[str, Any]]:
-    """The steps that were run, or taken from an earlier run, by name."""
+    """What became of each step, by name."""
     if DOCUMENT not in original.own:
         raise NotRepeatableError(f"pipeline {original.run_id[:8]} has not said what its steps were")
     with original.own[DOCUMENT].open() as file:
         document = json.load(file)
-    return {step["name"]: step for step in document["steps"] if step.get("run_id")}
+    return {step["name"]: step for step in document["steps"]}
 
 
 def _run_of(name: str, run_id: str, store: Store) -> RecordedRun:

@@ -155,7 +155,7 @@ def execute_again(
     """
     where = place or Place()
     plan = with_words(plan_of(original), where.moved)
-    _check_consent(original)
+    check_consent(original)
     with fresh_place(home, _place_name(original, home), keep=options.keep) as folder:
         given = by_parameter(plan, options.inputs)
         packed = packed_inputs(original, plan, given, store=store, directory=folder / "inputs")
@@ -211,7 +211,8 @@ def plan_of(original: RecordedRun) -> Plan:
     return plan
 
 
-def _check_consent(original: RecordedRun) -> None:
+def check_consent(original: RecordedRun) -> None:
+    """Raise UsageError for code that came from elsewhere and that nobody has said yes to."""
     if must_consent(original.run):
         raise UsageError(
             f"run {original.run_id[:8]} came in a capsule from elsewhere: executing it runs somebody else's code",
