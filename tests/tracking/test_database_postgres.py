@@ -123,7 +123,11 @@ def test_an_older_store_is_brought_forward_and_a_newer_one_refused(
     PostgresDatabase(uri, tmp_path, 1).close()
     database = PostgresDatabase(uri, tmp_path, 2)
     assert database.rows("SELECT id, b, c FROM a") == [(1, "x", "y; z")]
+    assert database.rows("SELECT * FROM bis_v1.a") == [(1, "x")]  # what it was
     database.close()
+    former = PostgresDatabase(f"{uri}?options=-csearch_path%3Dbis_v1", tmp_path, 1)
+    assert former.rows("SELECT * FROM a") == [(1, "x")]
+    former.close()
     with pytest.raises(TrackingError, match="newer bis") as caught:
         PostgresDatabase(uri, tmp_path, 1)
     assert caught.value.hint == "Upgrade bis."

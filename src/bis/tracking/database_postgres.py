@@ -258,10 +258,34 @@ class PostgresDatabase:
             if not found:
                 self._connection.execute("CREATE TABLE bis_store (version INTEGER NOT NULL)")
                 self._connection.execute("INSERT INTO bis_store VALUES (0)")
+            else:
+                self._back_up(found)
             for script in sorted(self._migrations.glob("*.sql")):
                 if found < int(script.name[:4]) <= self._version:
                     self._connection.execute(migration(script.read_text(encoding="utf-8")))
             self._connection.execute("UPDATE bis_store SET version = $1", (self._version,))
+
+    def _back_up(self, found: int) -> None:
+        """Copy all tables into the schema ``bis_v<N>``, which a bis that knows that version can read."""
+        backup = f"bis_v{found}"
+        tables = [
+            row[0]
+            for row in self._connection.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+            )
+        ]
+        self._connection.execute(
+            f"LOCK TABLE {', '.join(tables)} IN SHARE ROW EXCLUSIVE MODE"
+        )  # one state of all
+        self._connection.execute(
+            f"DROP SCHEMA IF EXISTS {backup} CASCADE"
+        )  # of a time when it was brought back
+        self._connection.execute(f"CREATE SCHEMA {backup}")
+        for table in tables:
+            self._connection.execute(f"CREATE TABLE {backup}.{table} (LIKE {table} INCLUDING ALL)")
+            self._connection.execute(
+                f"INSERT INTO {backup}.{table} OVERRIDING SYSTEM VALUE SELECT * FROM {table}"  # noqa: S608  our names
+            )
 
 
 def _not_migrated(error: psycopg.Error, version: int) -> TrackingError:
