@@ -339,6 +339,51 @@ def test_the_yes_to_a_pipeline_is_one_to_its_steps(bis: Bis, project: Path, tmp_
     assert elsewhere("verify", document["run_id"]).status == 0  # the word is kept
 
 
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (("-P", "rows=many"), 2, "'many' for parameter 'rows'"),
+        (("-P", "rovs=3"), 2, "Did you mean 'rows'?"),
+        (("--input", "extra=x"), 2, "no step of this pipeline has the input 'extra'"),
+        (("--input", "last.extra=x"), 2, "no step of this pipeline has the input 'last.extra'"),
+        (("--env-file", "none.env"), 2, "none.env"),
+        ((), 3, "names.txt has changed"),
+    ],
+)
+def test_what_keeps_a_pipeline_from_being_repeated_is_found_before_a_run_is_made(
+    bis: Bis, tmp_path: Path, words: tuple[str, ...], status: int, said: str
+) -> None:
+    whole, names = _pipeline_with_an_input(bis, tmp_path)
+    if not words:
+        names.write_text("c\n")
+    before = bis.statuses()
+    result = bis("rerun", whole, *words)
+    assert result.status == status, result.err
+    assert said in result.err
+    assert bis.statuses() == before
+
+
+def test_an_input_that_moved_is_named_for_the_steps_that_read_it(bis: Bis, tmp_path: Path) -> None:
+    whole, names = _pipeline_with_an_input(bis, tmp_path)
+    moved = names.rename(tmp_path / "moved.txt")
+    for word in ("names", "last.names", str(names)):
+        result = bis("rerun", whole, "--input", f"{word}={moved}")
+        assert result.status == 0, result.out + result.err
+
+
+def _pipeline_with_an_input(bis: Bis, tmp_path: Path) -> tuple[str, Path]:
+    """The run of a pipeline whose last step reads a file from outside, and that file."""
+    mlproject = """\
+entry_points:
+  first: {parameters: {rows: {type: int, default: 2}}, command: "echo {rows}"}
+  last: {after: first, parameters: {names: path}, command: "cat {names}"}
+"""
+    project = write_project(tmp_path / "project", mlproject)
+    names = tmp_path / "names.txt"
+    names.write_text("a\nb\n")
+    return bis.run_json(project, "-e", "last", "-P", f"names={names}")["run_id"], names
+
+
 def test_steps_that_were_not_run_are_shown_and_not_made_up_for_in_a_rerun(bis: Bis, tmp_path: Path) -> None:
     mlproject = """\
 entry_points:

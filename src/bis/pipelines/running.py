@@ -106,12 +106,6 @@ class PlannedPipeline:
             return environments.AsOf.option(self.options.as_of)
         return as_of_source(self.source)
 
-    def left_s(self) -> float | None:
-        """What is left of the time limit of the whole."""
-        if self.options.timeout_s is None:
-            return None
-        return max(0.01, self.begun_at + self.options.timeout_s - time.monotonic())
-
 
 def _step_runner(
     chosen: RunOptions,
@@ -138,7 +132,7 @@ def _step_runner(
                     step_folders=folders_of(before, store),
                     tags={**chosen.tags, tags.STEP: name},
                     reuse=chosen.reuse or ("no" if entry.reuse is False else "yes"),
-                    timeout_s=planned.left_s(),
+                    timeout_s=left_s(planned.options.timeout_s, planned.begun_at),
                 ),
                 notify=lambda line: shown.on_line(name, line),
                 streams=output.streams,
@@ -184,6 +178,11 @@ def run_pipeline(
     else:
         submitted.work_in(threading.Thread(target=work, name=f"bis-pipeline-{parent.run_id[:8]}"))
     return submitted
+
+
+def left_s(timeout_s: float | None, begun_at: float) -> float | None:
+    """What is left of the time limit of the whole, which began at ``begun_at`` of the monotonic clock."""
+    return None if timeout_s is None else max(0.01, begun_at + timeout_s - time.monotonic())
 
 
 def _core_count() -> int:

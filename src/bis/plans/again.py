@@ -37,7 +37,7 @@ def prepare_again(
     what the run calls its source, and ``steps`` has the artifact directories of the steps before it. Raises
     UsageError for an input or a secret that is missing, SourceError when the tree has no such subdirectory.
     """
-    _check_secrets(plan, secrets or {})
+    check_secrets(plan, secrets or {})
     places = found_here(plan, root, inputs or {})
     downloads = {name: uri for name, uri in plan.downloads.items() if name not in places}
     return Prepared(
@@ -127,7 +127,8 @@ def with_words(plan: Plan, words: Mapping[str, str]) -> Plan:
     )
 
 
-def _check_secrets(plan: Plan, given: Mapping[str, str]) -> None:
+def check_secrets(plan: Plan, given: Mapping[str, str]) -> None:
+    """Raise UsageError when a variable of the first run's ``--env-file`` is neither given nor set."""
     missing = [name for name in plan.secrets if name not in given and name not in os.environ]
     if missing:
         raise UsageError(

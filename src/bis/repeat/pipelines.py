@@ -5,19 +5,20 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bis.errors import NotRepeatableError, ParameterError, RunNotFoundError
+from bis.errors import NotRepeatableError, ParameterError, RunNotFoundError, did_you_mean
 from bis.execution import Placement
 from bis.pipelines import PipelineOptions
 from bis.pipelines.output import StepOutput
 from bis.pipelines.parent import DOCUMENT, PipelineParent
-from bis.pipelines.running import run_pipeline
+from bis.pipelines.running import left_s, run_pipeline
 from bis.pipelines.values import artifact_place, folders_of
 from bis.repeat.capsule import consent, must_consent
 from bis.repeat.recorded import RecordedRun
-from bis.repeat.rerun import Place, check_consent, execute_again
+from bis.repeat.rerun import Place, check_again, execute_again
 from bis.sources import Source
 from bis.tracking import tags
 
@@ -54,14 +55,15 @@ def rerun_pipeline(
             f"pipeline {original.run_id[:8]} ended before any of its steps was run: there is nothing to execute again",
             hint=f"Its steps, and why: bis show {original.run_id[:8]}",
         )
-    for run in runs.values():
-        check_consent(run)
     if len(runs) < len(steps):
         notify(
             f"not run the first time, and so not now: {', '.join(name for name in steps if name not in runs)}"
         )
-    own = _parameters(options.parameters, runs)
+    own = _options_of_steps(options, runs)
+    for name, run in runs.items():
+        check_again(run, own[name], store=store, home=home, notify=notify, moved=_moved(run, runs, store))
     changed: dict[str, None] = {}
+    begun_at = time.monotonic()
     target = original.run.tags[tags.PIPELINE]
     parent = PipelineParent.begin(
         store,
@@ -83,7 +85,7 @@ def rerun_pipeline(
         try:
             again = execute_again(
                 runs[name],
-                replace(options, parameters=own[name]),
+                replace(own[name], timeout_s=left_s(options.timeout_s, begun_at)),
                 store=store,
                 home=home,
                 notify=notify,
@@ -143,17 +145,40 @@ def _run_of(name: str, run_id: str, store: Store) -> RecordedRun:
         ) from None
 
 
-def _parameters(parameters: Mapping[str, str], runs: Mapping[str, RecordedRun]) -> dict[str, dict[str, str]]:
-    """``step.name=value`` belongs to that step, ``name=value`` to each that has it."""
-    own: dict[str, dict[str, str]] = {name: {} for name in runs}
-    for key, text in parameters.items():
-        owners = [name for name, run in runs.items() if key in (run.plan_document.get("parameters") or {})]
+def _options_of_steps(options: RerunOptions, runs: Mapping[str, RecordedRun]) -> dict[str, RerunOptions]:
+    """Each step with the parameters and the inputs that are for it; raises for one that is for none."""
+    parameters = {name: set(run.plan_document.get("parameters") or ()) for name, run in runs.items()}
+    inputs = {name: _names_of_inputs(run) for name, run in runs.items()}
+    values = _shared_out(options.parameters, parameters, "parameter")
+    places = _shared_out(options.inputs, inputs, "input")
+    return {name: replace(options, parameters=values[name], inputs=places[name]) for name in runs}
+
+
+def _shared_out(
+    given: Mapping[str, str], known: Mapping[str, set[str]], what: str
+) -> dict[str, dict[str, str]]:
+    """``name=value`` belongs to each step that knows the name, ``step.name=value`` to that step."""
+    own: dict[str, dict[str, str]] = {name: {} for name in known}
+    for key, text in given.items():
         step, _, name = key.partition(".")
-        if not owners and step not in runs:
-            raise ParameterError(f"no step of this pipeline has the parameter {key!r}")
+        owners = [owner for owner, names in known.items() if key in names]
+        is_new = what == "parameter" and step in known  # appended to the command, as in a first run
+        if not owners and not is_new and name not in known.get(step, ()):
+            words = [*(name for names in known.values() for name in names)]
+            words += [f"{owner}.{name}" for owner, names in known.items() for name in names]
+            raise ParameterError(
+                f"no step of this pipeline has the {what} {key!r}", hint=did_you_mean(key, words)
+            )
         for owner in owners or [step]:
             own[owner][key if owners else name] = text
     return own
+
+
+def _names_of_inputs(run: RecordedRun) -> set[str]:
+    """The names by which ``--input`` may call what a run has read."""
+    plan = run.plan
+    named = {*plan.local, *plan.downloads, *plan.local.values()} if plan is not None else set()
+    return named | {str(file["path"]) for file in (run.record or {}).get("files") or ()}
 
 
 def _replaced(

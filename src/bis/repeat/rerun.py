@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from bis import runs
 from bis.errors import NotRepeatableError, RunNotFoundError, SourceError, UsageError
+from bis.execution import read_env_file
 from bis.plans import with_level, with_parameters
-from bis.plans.again import with_words
+from bis.plans.again import check_secrets, with_words
 from bis.plans.checkout import fetch_snapshot
 from bis.plans.gone import said_when_gone
 from bis.plans.places import fresh_place, unique_name
@@ -157,20 +158,13 @@ def execute_again(
     plan = with_words(plan_of(original), where.moved)
     check_consent(original)
     with fresh_place(home, _place_name(original, home), keep=options.keep) as folder:
-        given = by_parameter(plan, options.inputs)
-        packed = packed_inputs(original, plan, given, store=store, directory=folder / "inputs")
-        inputs = {**given, **packed}
-        before = _original_root(original, store)
-        inside = inputs_inside(
-            original, plan, given, root=before, store=store, directory=folder / "inputs inside"
-        )
-        changed = check_inputs(original, plan, inputs, inside, allow_changed=options.allow_changed_inputs)
+        found = _find_inputs(original, plan, options, store, folder)
         root = folder / "source"
         with said_when_gone(f"run {original.run_id[:8]}"):
-            _restore(original, plan, root, home, originals=before, notify=notify)
+            _restore(original, plan, root, home, originals=found.before, notify=notify)
         make_folders(original, root)
-        place_inputs(to_be_placed(original, plan, inputs, inside), root)
-        inputs = {name: path for name, path in inputs.items() if name not in inside}
+        place_inputs(to_be_placed(original, plan, found.given, found.inside), root)
+        inputs = {name: path for name, path in found.given.items() if name not in found.inside}
         chosen = with_parameters(
             with_words(plan, where.replaced), options.parameters, root=root, cwd=Path.cwd()
         )
@@ -197,7 +191,60 @@ def execute_again(
                 announce=announce,
                 begun=begun,
             )
-        return Execution(run, root if options.keep else None, changed)
+        return Execution(run, root if options.keep else None, found.changed)
+
+
+def check_again(
+    original: RecordedRun,
+    options: RerunOptions,
+    *,
+    store: Store,
+    home: Home,
+    notify: Callable[[str], None],
+    moved: Mapping[str, str],
+) -> None:
+    """Raise now what ``execute_again`` would raise of the user's words and the inputs, and execute nothing.
+
+    ``moved`` is that of the Place.
+    """
+    check_consent(original)
+    plan = with_words(plan_of(original), moved)
+    check_secrets(plan, read_env_file(Path(options.env_file)) if options.env_file else {})
+    with fresh_place(home, _place_name(original, home)) as folder:
+        found = _find_inputs(original, plan, options, store, folder)
+        if options.parameters:
+            root = folder / "source"
+            with said_when_gone(f"run {original.run_id[:8]}"):
+                _restore(original, plan, root, home, originals=found.before, notify=notify)
+            with_parameters(plan, options.parameters, root=root, cwd=Path.cwd())
+
+
+@dataclass(frozen=True)
+class _FoundInputs:
+    """Where the inputs of a run lie now."""
+
+    before: Path | None
+    """The top of its source, where that is still there."""
+    given: Mapping[str, str]
+    """Those that the user names or that came in its capsule, by the name of the parameter, or their path."""
+    inside: Mapping[str, Path]
+    """Those that lay in its source and are in no snapshot."""
+    changed: tuple[str, ...]
+
+
+def _find_inputs(
+    original: RecordedRun, plan: Plan, options: RerunOptions, store: Store, folder: Path
+) -> _FoundInputs:
+    """Find the inputs, and bring those that are packed below ``folder``; raises NotRepeatableError."""
+    named = by_parameter(plan, options.inputs)
+    packed = packed_inputs(original, plan, named, store=store, directory=folder / "inputs")
+    given = {**named, **packed}
+    before = _original_root(original, store)
+    within = inputs_inside(
+        original, plan, named, root=before, store=store, directory=folder / "inputs inside"
+    )
+    changed = check_inputs(original, plan, given, within, allow_changed=options.allow_changed_inputs)
+    return _FoundInputs(before, given, within, changed)
 
 
 def plan_of(original: RecordedRun) -> Plan:
