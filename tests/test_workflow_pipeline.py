@@ -294,6 +294,15 @@ def test_a_terminal_shows_the_states_as_they_change(bis: Bis, project: Path) -> 
     assert "✓ left  finished" in text.rpartition("\x1b[J")[2]
 
 
+def test_standard_output_has_what_the_steps_print_and_no_notes(bis: Bis, project: Path) -> None:
+    words = ("run", project, "-e", "left", "-P", "prepare.rowz=1", "--no-reuse")
+    result = bis(*words)
+    assert result.out == "[prepare] prepared\n"
+    assert "bis: prepare: parameter 'rowz' is not declared" in result.err
+    quiet = bis(*words, "--quiet")
+    assert (quiet.out, quiet.err) == ("prepared\n", "")
+
+
 def test_the_latest_run_is_the_whole_and_not_one_of_its_steps(bis: Bis, project: Path) -> None:
     _run(bis, project)
     shown = bis("show", "--json").json

@@ -78,6 +78,16 @@ class Board:
             if self._live:
                 self._draw()
 
+    def note(self, step: str, text: str) -> None:
+        """Show what bis has to say of a step, above the steps."""
+        if self._quiet:
+            return
+        with self._lock:
+            self._erase()
+            print(f"{self._style.faint('bis:')} {step}: {text}", file=sys.stderr, flush=True)
+            if self._live:
+                self._draw()
+
     def close(self) -> None:
         """Take the steps from the terminal: the summary has them."""
         self._over.set()

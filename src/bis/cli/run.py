@@ -237,7 +237,13 @@ def _on_board(
 
     board = Board(style, quiet=args.quiet, to_stderr=args.json)
     closing.callback(board.close)
-    return PipelineOptions(jobs=jobs, on_begin=board.begin, on_change=board.change, on_line=board.line)
+    return PipelineOptions(
+        jobs=jobs,
+        on_begin=board.begin,
+        on_change=board.change,
+        on_line=board.line,
+        on_note=board.note,
+    )
 
 
 def report_pipeline(finished: PipelineRun, args: argparse.Namespace, style: Style) -> int:

@@ -116,6 +116,7 @@ def _step_runner(
     shown: PipelineOptions,
 ) -> RunStep:
     entries = {entry.name: entry for entry in planned.entries}
+    note = shown.on_note or (lambda step, line: planned.notify(f"{step}: {line}"))
 
     def run_step(
         name: str, before: Mapping[str, ProjectRun], begun: Callable[[SubmittedRun], None]
@@ -134,7 +135,7 @@ def _step_runner(
                     reuse=chosen.reuse or ("no" if entry.reuse is False else "yes"),
                     timeout_s=left_s(planned.options.timeout_s, planned.begun_at),
                 ),
-                notify=lambda line: shown.on_line(name, line),
+                notify=lambda line: note(name, line),
                 streams=output.streams,
                 begun=begun,
             )

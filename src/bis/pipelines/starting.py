@@ -31,6 +31,8 @@ class PipelineOptions:
     on_change: Callable[[Step], None] = lambda _: None
     on_line: Callable[[str, str], None] = lambda _step, _line: None
     """A line that a step has written; called from the thread of that step."""
+    on_note: Callable[[str, str], None] | None = None
+    """What bis has to say of a step; None: said as what it says of the whole."""
 
 
 def start(
