@@ -119,6 +119,15 @@ def test_a_step_that_makes_the_same_again_starts_no_others(bis: Bis, project: Pa
     assert _run(bis, project, target="left") == {"prepare": "finished", "left": "reused"}
 
 
+def test_explain_names_no_run_of_an_earlier_step_as_the_reason(bis: Bis, project: Path) -> None:
+    _run(bis, project)
+    _run(bis, project, "--no-reuse")
+    reasons = bis("run", project, "-e", "last", "--explain", "--json", "-P", "factor=3").json["right"][
+        "reasons"
+    ]
+    assert [reason.partition(": ")[2] for reason in reasons] == ["parameters: factor '2' -> '3'"]
+
+
 def test_parameters_are_for_one_step_or_for_all_that_declare_them(bis: Bis, project: Path) -> None:
     _run(bis, project)
     assert _run(bis, project, "-P", "seed=5", target="right") == {"prepare": "finished", "right": "finished"}

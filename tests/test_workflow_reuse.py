@@ -205,6 +205,8 @@ def test_explain_names_the_layer_and_runs_nothing(bis: Bis, project: Path) -> No
     said = bis("run", project, "--explain", "-P", "x=9").out
     assert "main would be executed" in said
     assert "x '0.5' -> '9'" in said
+    (project / "unread.txt").write_text("of another tree")
+    assert "source" not in bis("run", project, "--explain", "-P", "x=9").out
     said = bis("run", project, "--explain", "--json").json
     assert said["main"]["reusable"] == run_id
     assert "seed: 0, seed -> 4, seed" in bis("run", project, "--explain", "--seed", "4").out

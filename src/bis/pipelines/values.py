@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bis.errors import ExecutionError, ParameterError, did_you_mean
+from bis.errors import ParameterError, did_you_mean
 from bis.projects.steps import references
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _value(reference: Reference, run: ProjectRun, store: Store) -> str:
     found: Mapping[str, object] = run.parameters if reference.field == "params" else run.metrics
     if reference.key not in found:
         what = "parameter" if reference.field == "params" else "metric"
-        raise ExecutionError(
+        raise ParameterError(
             f"step {reference.step!r} has no {what} {reference.key!r}, which {{{reference.text}}} asks for",
             hint=did_you_mean(reference.key, found) or f"It has: {', '.join(found) or 'none'}.",
         )

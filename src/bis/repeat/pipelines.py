@@ -160,9 +160,10 @@ def _shared_out(
     """``name=value`` belongs to each step that knows the name, ``step.name=value`` to that step."""
     own: dict[str, dict[str, str]] = {name: {} for name in known}
     for key, text in given.items():
-        step, _, name = key.partition(".")
+        step = max((name for name in known if key.startswith(f"{name}.")), key=len, default="")
+        name = key[len(step) + 1 :]
         owners = [owner for owner, names in known.items() if key in names]
-        is_new = what == "parameter" and step in known  # appended to the command, as in a first run
+        is_new = what == "parameter" and bool(step)  # appended to the command, as in a first run
         if not owners and not is_new and name not in known.get(step, ()):
             words = [*(name for names in known.values() for name in names)]
             words += [f"{owner}.{name}" for owner, names in known.items() for name in names]

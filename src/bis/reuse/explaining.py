@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bis.errors import BisError
 from bis.plans import Plan
+from bis.plans.again import with_words
 from bis.plans.layers import differing
 from bis.reuse.finding import Decision, find
+from bis.reuse.judging import step_folders
 from bis.tracking.families import artifact_text
 
 if TYPE_CHECKING:
@@ -54,12 +56,13 @@ def explain(prepared: Prepared, store: Store, home: Home, policy: Policy) -> Exp
     if nearest is None:
         return Explanation(decision, ("there is no earlier run of this entry point that finished",))
     run, plan = nearest
-    lines = [line for layer in differing(plan, prepared.plan) for line in _words(layer, plan, prepared.plan)]
+    now = _keyed(prepared.plan, prepared.steps)
+    lines = [line for layer in differing(plan, now) for line in _words(layer, plan, now)]
     return Explanation(decision, tuple(f"not run {run.info.run_id[:8]}: {line}" for line in lines))
 
 
 def _nearest(prepared: Prepared, store: Store) -> tuple[Run, Plan] | None:
-    """The finished run of the same entry point that differs in the fewest layers, of these the newest."""
+    """The finished run of the same entry point that differs in the fewest layers, of these the newest, and its plan."""
     entry_point = prepared.plan.entry_point.replace("'", "\\'")
     found = store.search_runs(
         filter=f"tags.`mlflow.project.entryPoint` = '{entry_point}' AND attributes.status = 'FINISHED'",
@@ -67,13 +70,20 @@ def _nearest(prepared: Prepared, store: Store) -> tuple[Run, Plan] | None:
         max_results=_MOST_COMPARED,
     ).items
     plans = [(run, plan) for run in found if (plan := _plan(store, run)) is not None]
-    return min(plans, key=lambda each: len(differing(each[1], prepared.plan)), default=None)
+    now = _keyed(prepared.plan, prepared.steps)
+    return min(plans, key=lambda each: len(differing(each[1], now)), default=None)
+
+
+def _keyed(plan: Plan, steps: Mapping[str, str]) -> Plan:
+    """Of a plan what makes its reuse key: not its tree, and not which runs the earlier steps were."""
+    words = {path: f"{{steps.{name}.artifact_uri}}" for name, path in steps.items()}
+    return replace(with_words(plan, words), source=replace(plan.source, tree=None))
 
 
 def _plan(store: Store, run: Run) -> Plan | None:
     try:
         text = artifact_text(store, run.info.run_id, "bis/plan.json")
-        return None if text is None else Plan.from_json(text)
+        return None if text is None else _keyed(Plan.from_json(text), step_folders(run))
     except (BisError, OSError):
         return None
 
@@ -107,7 +117,7 @@ def _plain(layer: str, before: Plan, now: Plan) -> str:
     if layer == "interpreter":
         return f"Python {before.environment.python} -> {now.environment.python}"
     if layer == "source":
-        return f"tree {(before.source.tree or '?')[:12]} -> {(now.source.tree or '?')[:12]}"
+        return f"subdirectory {before.source.subdirectory or '.'} -> {now.source.subdirectory or '.'}"
     return f"{before.template.strip()} -> {now.template.strip()}"
 
 

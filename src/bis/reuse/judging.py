@@ -109,12 +109,8 @@ class Judge:
 
     def _moved_steps(self) -> dict[str, str]:
         """The artifact directory of each earlier step, as the run had it, to the one that it would have now."""
-        try:
-            before = json.loads(self.run.tags.get(tags.STEPS, "{}"))
-        except ValueError:
-            return {}
         now = self.prepared.steps
-        return {str(path): now[name] for name, path in before.items() if name in now}
+        return {path: now[name] for name, path in step_folders(self.run).items() if name in now}
 
     def _now(self, path: str, steps: Mapping[str, str]) -> str:
         if not path.startswith("/"):
@@ -123,6 +119,15 @@ class Judge:
             if path.startswith(before + "/"):
                 return now + path[len(before) :]
         return path
+
+
+def step_folders(run: Run) -> dict[str, str]:
+    """The artifact directory of each earlier step, as the run had it."""
+    try:
+        found = json.loads(run.tags.get(tags.STEPS, "{}"))
+    except ValueError:
+        return {}
+    return {name: str(path) for name, path in found.items()} if isinstance(found, dict) else {}
 
 
 def _sha256(hashes: Hashes, path: str) -> str | None:
