@@ -144,7 +144,12 @@ def test_parameters_are_for_one_step_or_for_all_that_declare_them(bis: Bis, proj
         ({"after: prepare": "after: left"}, "comes after itself", 7),
         ({"after: prepare": "after: last"}, "in a circle", 7),
         ({"{steps.prepare.artifact_uri} 1": "{steps.right.artifact_uri}"}, "does not come after", 8),
-        ({"{steps.prepare.artifact_uri} 1": "{steps.prepare.artefact_uri}"}, "names nothing of a step", 8),
+        (
+            {"{steps.prepare.artifact_uri} 1": "{steps.prepare.artefact_uri}"},
+            "Did you mean 'artifact_uri'?",
+            8,
+        ),
+        ({"{steps.prepare.artifact_uri} 1": "{steps.prepare.params}"}, "Write {steps.NAME.artifact_uri}", 8),
         ({"after: prepare": "after: {a: b}"}, "must be a list of entry points", 7),
     ],
 )

@@ -102,9 +102,8 @@ def _read(text: str, entry: EntryPoint, where: Position | None) -> Reference:
             field, _, key = rest[len(name) + 1 :].partition(".")
             if (field in _FIELDS and not key) or (field in _KEYED and key):
                 return Reference(text, name, field, key)
-            raise ProjectError(
-                f"{{{text}}} names nothing of a step", hint=did_you_mean(field, _ALL) or _WRITE, where=where
-            )
+            near = None if field in _ALL else did_you_mean(field, _ALL)
+            raise ProjectError(f"{{{text}}} names nothing of a step", hint=near or _WRITE, where=where)
     step = rest.partition(".")[0]
     raise ProjectError(
         f"{{{text}}} is of a step that entry point {entry.name!r} does not come after",
