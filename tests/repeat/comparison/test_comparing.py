@@ -119,6 +119,21 @@ def test_what_was_printed_is_shown_and_not_counted() -> None:
     assert [each.kind for each in comparison.not_counted] == ["log"]
 
 
+def test_what_bis_said_of_nested_runs_is_not_what_was_printed() -> None:
+    first = recorded_run("a", own={"bis/output.log": b"bis: run 950a8453: load FINISHED in 0.97 s\nhello\n"})
+    second = recorded_run("b", own={"bis/output.log": b"hello\n"})
+    assert compare_runs(first, second).differences == ()
+
+
+def test_a_log_that_is_too_large_to_be_compared_by_value_is_not_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bis.repeat.comparison.artifacts.LARGEST_BYTES", 3)
+    first = recorded_run("a", own={"bis/output.log": b"hello\n"})
+    second = recorded_run("b", own={"bis/output.log": b"goodbye\n"})
+    assert compare_runs(first, second).verdict is Verdict.IDENTICAL
+
+
 def test_an_artifact_in_one_run_alone_is_a_difference() -> None:
     comparison = compare_runs(recorded_run("a"), recorded_run("b", artifacts={"m": b"1"}))
     assert comparison.differences[0].reason == "only in the second run"

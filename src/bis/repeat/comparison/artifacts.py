@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bis.file_digests import sha256_of_stream
@@ -21,6 +21,7 @@ LOOKED_INTO_BYTES = 1 << 24
 
 _PIECE_BYTES = 1 << 22
 _LOG = "bis/output.log"
+_NOTE = b"bis: "
 
 
 @dataclass(frozen=True)
@@ -91,11 +92,21 @@ def compare_outputs(first: RecordedRun, second: RecordedRun, tolerance: Toleranc
 
 def compare_logs(first: RecordedRun, second: RecordedRun) -> list[Difference]:
     """What the runs printed, when it differs: shown, not counted, for programs print what they like."""
-    one, other = first.own.get(_LOG), second.own.get(_LOG)
+    one, other = (_printed(run.own.get(_LOG)) for run in (first, second))
     if one is None or other is None:
         return []
-    difference = _compare("log", "output", one, other, Context(first.words, second.words), counted=False)
-    return [] if difference is None else [difference]
+    difference = _compare("log", "output", one, other, Context(first.words, second.words))
+    return [] if difference is None else [replace(difference, counted=False)]
+
+
+def _printed(log: AnyContent | None) -> AnyContent | None:
+    """A log without what bis said in it of the runs that a script started: nothing with ``--quiet``."""
+    from bis.repeat.recorded import BytesContent
+
+    if log is None or isinstance(log, AbsentContent) or log.size_bytes > LARGEST_BYTES:
+        return log
+    with log.open() as file:
+        return BytesContent(b"".join(line for line in file if not line.startswith(_NOTE)))
 
 
 def _compare_output(
@@ -124,8 +135,6 @@ def _compare(
     one: AnyContent | None,
     other: AnyContent | None,
     context: Context,
-    *,
-    counted: bool = True,
 ) -> Difference | None:
     if one is None or other is None:
         return _lonely(kind, name, one and _described(one), other and _described(other))
@@ -146,8 +155,7 @@ def _compare(
         _described_bytes(contents[1]),
         finding.absolute,
         finding.relative,
-        counted,
-        finding.reason,
+        reason=finding.reason,
     )
 
 
