@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bis.execution.enclosing import boot_command
 from bis.home import Home
 from bis.plans import layers as plan_layers
 from bis.repeat.causes import NOT_DETERMINISTIC, NOT_RECORDED, UNDECIDED, UNSEEN, causes
@@ -165,6 +166,17 @@ def test_when_all_layers_agree_a_repetition_decides(repeat: Any, layer: str) -> 
     (cause,) = causes(FIRST, changed(lambda *_: None), repeat=repeat)
     assert cause.layer == layer
     assert "openblas: 2 threads" in cause.detail
+
+
+def test_a_python_without_the_probe_is_suspected_and_the_bis_of_a_nested_run_is_not() -> None:
+    processes = [
+        {"argv": argv, "probed": False, "why_not": "no probe"}
+        for argv in (["python3", "-I", "x.py"], [*boot_command(), "4", "7"])
+    ]
+    (cause,) = causes(FIRST, changed(at("processes", to=processes)))
+    assert [change.text for change in cause.changes if change.name == "not seeded"] == [
+        "python3 -I x.py: no probe"
+    ]
 
 
 def test_results_that_are_the_same_need_no_cause() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, MutableMapping
+    from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 
     from bis.environments import Environment
     from bis.sources import Source
@@ -38,7 +38,8 @@ _OWN = frozenset(
 _CREDENTIALS = frozenset({"MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"})
 """Written down nowhere: a run inside finds the store of the home without them, and has a server's as they are."""
 _HANDED_ON = frozenset({"BIS_RUN_ID", "BIS_SEED", "BIS_LEVEL", "MLFLOW_EXPERIMENT_ID"})
-_BOOT = "import sys;del sys.path[0];sys.path.append({folder!r});from bis.nested import main;main()"
+_MAIN = "from bis.nested import main;main()"
+_BOOT = "import sys;del sys.path[0];sys.path.append({folder!r});" + _MAIN
 """How this bis is started again: not by ``-m``, which would import a ``bis`` of the current folder."""
 _SOURCE_FIELDS = (
     "uri",
@@ -155,6 +156,11 @@ def boot_command() -> tuple[str, ...]:
     """The words that start a nested run with this interpreter and this bis."""
     folder = str(Path(__file__).parents[2])
     return (sys.executable, "-c", _BOOT.format(folder=folder))
+
+
+def is_nested_bis(argv: Sequence[str]) -> bool:
+    """Whether a process of a run was the bis of a run inside it, which has a record of its own."""
+    return len(argv) > 2 and argv[2].endswith(_MAIN)
 
 
 def changed_variables(

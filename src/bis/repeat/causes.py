@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from bis.errors import SourceError
+from bis.execution.enclosing import is_nested_bis
 from bis.repeat.comparison.verdicts import Verdict
 from bis.repeat.layers import layers_of
 
@@ -227,8 +228,9 @@ def _suspects(first: RecordedRun, second: RecordedRun, home: Home | None) -> Ite
         for entry in record.get("network") or ():
             seen["network", f"data from {entry.get('host')}"] = None
         for entry in record.get("processes") or ():
-            if not entry.get("probed") and entry.get("argv") and "python" in entry["argv"][0]:
-                seen["not seeded", f"{' '.join(entry['argv'][:3])}: {entry.get('why_not')}"] = None
+            argv = entry.get("argv") or [""]
+            if not entry.get("probed") and "python" in argv[0] and not is_nested_bis(argv):
+                seen["not seeded", f"{' '.join(argv[:3])}: {entry.get('why_not')}"] = None
     if home is not None:
         for detail in _clock_and_chance(first, home):
             seen["clock or chance", detail] = None
