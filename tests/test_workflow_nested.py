@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
 import subprocess
 import time
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -81,6 +83,56 @@ print(json.dumps([done.run_id, done.status, done.exit_code, done.parameters, don
     assert {"bis/plan.json", "bis/record.json", "bis/output.log"} <= set(shown["artifacts"])
     tree = bis("show", parent["run_id"]).out
     assert run_id[:8] in tree
+
+
+def test_a_run_travels_with_the_runs_inside_it(bis: Bis, tmp_path: Path) -> None:
+    main = """
+import bis_nested
+for x in (0.25, 0.5):
+    bis_nested.run(".", "child", parameters={"x": x})
+"""
+    project = _project(tmp_path / "project", main)
+    parent = bis.run_json(project)["run_id"]
+    assert bis("export", parent, tmp_path / "run.zip", "--json").json["inside"] == 2
+    elsewhere = Bis(tmp_path / "other home", tmp_path)
+    result = elsewhere("rerun", tmp_path / "run.zip", "--yes")
+    assert result.status == 0, result.out + result.err
+    assert result.out.startswith("IDENTICAL")
+    assert "2 inner runs" in result.out
+    assert bis("export", parent, tmp_path / "alone.zip", "--alone", "--json").json["inside"] == 0
+    with zipfile.ZipFile(tmp_path / "alone.zip") as packed:
+        assert not [name for name in packed.namelist() if name.startswith("runs/")]
+
+
+def test_an_inner_run_of_a_capsule_is_what_it_says(bis: Bis, tmp_path: Path) -> None:
+    main = "import bis_nested; bis_nested.run('.', 'child')"
+    parent = bis.run_json(_project(tmp_path / "project", main))["run_id"]
+    assert bis("export", parent, tmp_path / "run.zip").status == 0
+    with zipfile.ZipFile(tmp_path / "run.zip") as packed:
+        files = {name: packed.read(name) for name in packed.namelist()}
+    (inner,) = (name for name in files if name.endswith("/capsule.json"))
+    lying = json.loads(files[inner]) | {"run_id": "0" * 32}
+    without = {name: data for name, data in files.items() if name != inner}
+    for changed in (files | {inner: json.dumps(lying).encode()}, without):
+        _write_capsule(tmp_path / "lies.zip", changed)
+        elsewhere = Bis(tmp_path / "other home", tmp_path)
+        refused = elsewhere("import", tmp_path / "lies.zip")
+        assert refused.status == 2
+        assert f"run {inner.split('/')[1][:8]} in lies.zip is not" in refused.err
+        assert elsewhere("list", "--json").json == []
+
+
+def _write_capsule(file: Path, files: dict[str, bytes]) -> None:
+    """A capsule whose own manifest has the right digests."""
+    manifest = json.loads(files["capsule.json"])
+    manifest["files"] = [
+        {"path": name, "size_bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        for name, data in files.items()
+        if name != "capsule.json"
+    ]
+    with zipfile.ZipFile(file, "w") as packed:
+        for name, data in {**files, "capsule.json": json.dumps(manifest).encode()}.items():
+            packed.writestr(name, data)
 
 
 def test_what_a_sibling_wrote_is_no_part_of_the_source(bis: Bis, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pty
 import signal
 import subprocess
 import sys
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -330,8 +331,8 @@ def test_a_pipeline_is_executed_elsewhere_when_its_steps_are_brought_too(
 ) -> None:
     document = bis.run_json(project, "-e", "last")
     whole, steps = document["run_id"], {name: step["run_id"] for name, step in document["steps"].items()}
-    packed = bis("export", whole, tmp_path / "whole.zip")
-    assert "a pipeline has no plan of its own" in packed.err
+    packed = bis("export", whole, tmp_path / "whole.zip", "--alone")
+    assert "the steps of this pipeline are not in it" in packed.err
     elsewhere = Bis(tmp_path / "other home", project)
     assert f"bis rerun {whole[:8]}" in elsewhere("import", tmp_path / "whole.zip", "--yes").out
     refused = elsewhere("rerun", whole)
@@ -346,11 +347,41 @@ def test_a_pipeline_is_executed_elsewhere_when_its_steps_are_brought_too(
     assert "4 inner runs" in result.out
 
 
+def test_a_pipeline_travels_with_its_steps(bis: Bis, project: Path, tmp_path: Path) -> None:
+    document = bis.run_json(project, "-e", "last")
+    again = bis.run_json(project, "-e", "last")  # every step of which is taken from the first
+    for run in (document, again):
+        capsule = tmp_path / f"{run['run_id']}.zip"
+        exported = bis("export", run["run_id"], capsule, "--json").json
+        assert (exported["inside"], exported["can_be_executed"]) == (4, True)
+        with zipfile.ZipFile(capsule) as packed:
+            assert len([name for name in packed.namelist() if name.endswith("source.zip")]) == 1
+        elsewhere = Bis(tmp_path / f"home of {run['run_id']}", tmp_path)
+        assert "and 4 runs inside it" in elsewhere("import", capsule).out
+        refused = elsewhere("rerun", run["run_id"])
+        assert refused.status == 2
+        assert "executing it runs somebody else's code" in refused.err
+        result = elsewhere("rerun", capsule, "--yes")
+        assert result.status == 0, result.out + result.err
+        assert result.out.split()[0] == "EQUAL"  # the paths of artifacts are those of another home
+        assert "4 inner runs" in result.out
+
+
+def test_a_pipeline_that_comes_back_finds_its_steps(bis: Bis, project: Path, tmp_path: Path) -> None:
+    document = bis.run_json(project, "-e", "last")
+    assert bis("export", document["run_id"], tmp_path / "whole.zip").status == 0
+    beside = bis("import", tmp_path / "whole.zip", "--yes", "--json").json
+    assert beside["run_id"] != document["run_id"]
+    result = bis("rerun", beside["run_id"])
+    assert result.status == 0, result.out + result.err
+    assert "4 inner runs" in result.out
+
+
 def test_the_yes_to_a_pipeline_is_one_to_its_steps(bis: Bis, project: Path, tmp_path: Path) -> None:
     document = bis.run_json(project, "-e", "left")
     elsewhere = Bis(tmp_path / "other home", project)
     for run_id in [document["run_id"], *(step["run_id"] for step in document["steps"].values())]:
-        bis("export", run_id, tmp_path / f"{run_id}.zip")
+        bis("export", run_id, tmp_path / f"{run_id}.zip", "--alone")
         assert elsewhere("import", tmp_path / f"{run_id}.zip").status == 0
     before = elsewhere("list", "--json").json
     refused = elsewhere("rerun", document["run_id"])

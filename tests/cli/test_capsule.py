@@ -417,11 +417,19 @@ def test_a_run_without_a_plan_can_be_packed_and_read(bis: Bis, other: Bis, tmp_p
     assert other("show", run_id, "--json").json["metrics"] == {"m": 1.5}
 
 
-def test_the_public_validator_has_nothing_to_say(bis: Bis, capsule: Path) -> None:
+def test_the_public_validator_has_nothing_to_say(bis: Bis, capsule: Path, tmp_path: Path) -> None:
+    steps = write_project(
+        tmp_path / "steps",
+        "entry_points: {main: {command: python main.py}, child: {command: echo hello}}",
+        {"main.py": "import bis; bis.run('.', 'child')"},
+    )
+    run_id = bis.run_json(steps, "--env-manager", "local")["run_id"]
+    assert bis("export", run_id, tmp_path / "steps.zip", "--json").json["inside"] == 1
     python = stack_python("crates")
     script = Path(__file__).parent.parent / "rocrate_validation.py"
-    result = subprocess.run([python, script, capsule], capture_output=True, text=True, check=False)
-    assert (result.returncode, result.stdout.strip()) == (0, ""), result.stdout + result.stderr
+    for file in (capsule, tmp_path / "steps.zip"):
+        result = subprocess.run([python, script, file], capture_output=True, text=True, check=False)
+        assert (result.returncode, result.stdout.strip()) == (0, ""), result.stdout + result.stderr
 
 
 def test_the_public_library_of_crates_opens_it(bis: Bis, run: dict[str, Any], capsule: Path) -> None:

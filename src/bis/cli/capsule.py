@@ -46,6 +46,9 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
         default="50M",
         help="larger artifacts are packed by their digest only, as 200K, 50M or 2G (default: 50M)",
     )
+    exporting.add_argument(
+        "--alone", action="store_true", help="leave out the runs inside it, as the steps of a pipeline"
+    )
     exporting.add_argument("--force", action="store_true", help="replace the file when it is there")
     exporting.add_argument("--json", action="store_true", help="print JSON")
     importing = command(
@@ -73,7 +76,7 @@ def export(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from bis.cli.stores import find_run, open_store
-    from bis.cli.style import notifier, print_json, size
+    from bis.cli.style import counted, notifier, print_json, size
     from bis.repeat.capsule import export_capsule
     from bis.sources.large_files import read_size
 
@@ -86,6 +89,7 @@ def export(args: argparse.Namespace) -> int:
         Path(args.file),
         notify=notifier(),
         with_inputs=args.with_inputs,
+        alone=args.alone,
         max_file_bytes=limit_bytes,
         replace=args.force,
     )
@@ -98,12 +102,14 @@ def export(args: argparse.Namespace) -> int:
                 "files": [file.path for file in exported.files],
                 "absent": [file.path for file in exported.absent],
                 "can_be_executed": exported.can_be_executed,
+                "inside": exported.inside,
             }
         )
         return 0
     for file in exported.absent:
         print(f"by its digest only: {file.path}, {size(file.size_bytes)}", file=sys.stderr)
-    print(f"Packed run {exported.run_id[:8]} in {exported.file}, {size(exported.size_bytes)}")
+    inside = f" and {counted(exported.inside, 'run')} inside it" if exported.inside else ""
+    print(f"Packed run {exported.run_id[:8]}{inside} in {exported.file}, {size(exported.size_bytes)}")
     return 0
 
 
@@ -114,7 +120,7 @@ def import_(args: argparse.Namespace) -> int:
     mlflow_import.refuse_arguments(args)
     from pathlib import Path
 
-    from bis.cli.style import print_json
+    from bis.cli.style import counted, print_json
     from bis.home import Home
     from bis.repeat.capsule import import_capsule
 
@@ -130,16 +136,18 @@ def import_(args: argparse.Namespace) -> int:
                 "plan_digest": imported.plan.digest if imported.plan else None,
                 "must_consent": imported.must_consent,
                 "was_here": imported.was_here,
+                "inside": imported.inside,
             }
         )
         return 0
     short = imported.run_id[:8]
+    inside = f", and {counted(imported.inside, 'run')} inside it" if imported.inside else ""
     print(
         f"The capsule is whole; its run was here already: {short}"
         if imported.was_here
-        else f"Run {short} is here"
+        else f"Run {short} is here{inside}"
     )
-    if imported.plan is not None:
+    if imported.plan is not None or (imported.is_pipeline and imported.inside):
         print(f"Look at it:       bis show {short}\nExecute it again: bis rerun {short}")
     elif imported.is_pipeline:
         print(

@@ -30,6 +30,7 @@ from bis.repeat.capsule.layout import (
 from bis.repeat.capsule.reading import OpenCapsule, open_capsule
 from bis.repeat.capsule.run_document import RunDocument
 from bis.tracking import ModelLink, Param, Tag, tags
+from bis.tracking.families import family, label_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,12 +61,15 @@ class ImportedCapsule:
     """Whether this very capsule had been taken in before."""
     is_pipeline: bool = False
     """Whether its steps, which are runs of their own, are what is executed again."""
+    inside: int = 0
+    """How many runs inside it came with it."""
 
 
 @dataclass(frozen=True)
 class _Checked:
-    """What a capsule says, held against each other."""
+    """What a capsule says of a run, held against each other."""
 
+    capsule: OpenCapsule
     identity: str
     run: RunDocument
     plan: Plan | None
@@ -81,17 +85,19 @@ def import_capsule(home: Home, file: Path, *, trusted: bool = False) -> Imported
     from bis.tracking.sql_store import open_sql_store
 
     with open_capsule(file) as capsule:
-        checked = _check(capsule)
-        tree = _take_source(capsule, checked, home)
+        checked, *inside = [_check(each) for each in (capsule, *capsule.inside())]
+        tree = _take_source(checked, home)
+        for each in inside:
+            _take_source(each, home)
         home.ensure()
         store = open_sql_store(home.database, home.artifacts)
         try:
             known = _find_earlier(store, checked)
             is_own = _is_own(store, checked)
             was_here = known is not None
-            run = known or _record(store, home, capsule, checked)
-            if (trusted or is_own) and tags.CAPSULE_TRUSTED not in run.tags:
-                consent(store, run.info.run_id)
+            run = known or _take_in(store, home, checked, inside)
+            if trusted or is_own:
+                _consent_to_all(store, run)
                 run = store.run(run.info.run_id)
         finally:
             store.close()
@@ -103,6 +109,7 @@ def import_capsule(home: Home, file: Path, *, trusted: bool = False) -> Imported
         must_consent(run),
         was_here,
         is_pipeline=tags.PIPELINE in run.tags,
+        inside=len(inside),
     )
 
 
@@ -116,6 +123,12 @@ def consent(store: Store, run_id: str) -> None:
     store.set_tag(run_id, tags.CAPSULE_TRUSTED, "true")
 
 
+def _consent_to_all(store: Store, run: Run) -> None:
+    for each in (run, *(inner.run for inner in family(store, run).descendants())):
+        if must_consent(each):
+            consent(store, each.info.run_id)
+
+
 def _check(capsule: OpenCapsule) -> _Checked:
     """Read the documents; raise CapsuleError when one contradicts another."""
     run = RunDocument.from_json(capsule.read(RUN))
@@ -125,7 +138,7 @@ def _check(capsule: OpenCapsule) -> _Checked:
         raise _lie("its manifest and its run have two ids")
     if plan is not None:
         _check_plan(capsule, plan, run)
-    return _Checked(sha256_of(capsule.read(MANIFEST)), run, plan, text)
+    return _Checked(capsule, sha256_of(capsule.read(MANIFEST)), run, plan, text)
 
 
 def _read_plan(text: str) -> Plan:
@@ -163,14 +176,21 @@ def _lie(what: str) -> CapsuleError:
     )
 
 
-def _take_source(capsule: OpenCapsule, checked: _Checked, home: Home) -> str | None:
-    """Put the snapshot into the store of the home; its tree is computed anew and has to be the plan's."""
-    if SOURCE not in capsule or checked.plan is None:
+def _take_source(checked: _Checked, home: Home) -> str | None:
+    """Put the snapshot into the store of the home; its tree is computed anew and has to be the plan's.
+
+    A run that has the source of one before it comes without.
+    """
+    if checked.plan is None:
         return None
     from bis.sources.packs import unpack
+    from bis.sources.restoring import has_snapshot
 
+    if SOURCE not in checked.capsule:
+        tree = checked.plan.source.tree
+        return tree if tree is not None and has_snapshot(tree, home) else None
     try:
-        with capsule.stream(SOURCE) as stream:
+        with checked.capsule.stream(SOURCE) as stream:
             tree = unpack(home, stream)
     except SourceError as error:
         raise CapsuleError(f"this capsule is refused: {error.message}", hint=error.hint) from error
@@ -196,15 +216,44 @@ def _is_own(store: Store, checked: _Checked) -> bool:
     return tags.CAPSULE not in run.tags and plan is not None and run.tags.get(tags.PLAN_DIGEST) == plan.digest
 
 
-def _record(store: SqlStore, home: Home, capsule: OpenCapsule, checked: _Checked) -> Run:
-    """Make the run. Cut short, it is one that a later bis marks FAILED, and never looks like the original."""
+def _take_in(store: SqlStore, home: Home, checked: _Checked, inside: list[_Checked]) -> Run:
+    """Make the run, after those inside it. Of these, the ones that are here already count as taken in their place."""
+    run_id = checked.run.run_id
+    wanted = os.urandom(16).hex() if _is_taken(store, run_id) else run_id
+    taken: dict[str, str] = {}
+    for each in inside:
+        here = _already_here(store, each)
+        if here is None:
+            parent = each.run.tags.get(tags.PARENT)
+            renamed = {tags.PARENT: wanted} if parent == run_id else {}
+            _record(store, home, each, each.run.run_id, renamed)
+        elif here.tags.get(tags.PARENT) == run_id != wanted:
+            taken[tags.REUSED + label_of(here)] = here.info.run_id
+    return _record(store, home, checked, wanted, taken)
+
+
+def _already_here(store: SqlStore, checked: _Checked) -> Run | None:
+    """The same run, if the store has it. Raises CapsuleError when the store has another one with its id."""
+    try:
+        run = store.run(checked.run.run_id)
+    except RunNotFoundError:
+        return None
+    same = (run.info.start_time, run.tags.get(tags.PLAN_DIGEST))
+    if same != (checked.run.start_time, checked.run.tags.get(tags.PLAN_DIGEST)):
+        raise _lie(f"a run inside it has the id {run.info.run_id[:8]}, which another run has here")
+    return run
+
+
+def _record(store: SqlStore, home: Home, checked: _Checked, wanted: str, changes: Mapping[str, str]) -> Run:
+    """Make the run with the id ``wanted``, and some tags changed.
+
+    Cut short, it is one that a later bis marks FAILED, and never looks like the original."""
     document = checked.run
     running = RunningDirectory.create(home)
     try:
-        wanted = running.token if _is_taken(store, document.run_id) else document.run_id
         running.belong_to(Owner(wanted, None))
         models = {model.model_id: _free_id(store, model.model_id) for model in document.models}
-        _stage(capsule, checked, running.path, models)
+        _stage(checked, running.path, models)
         store.create_run(
             _experiment(store, document.experiment),
             name=document.name,
@@ -213,7 +262,7 @@ def _record(store: SqlStore, home: Home, capsule: OpenCapsule, checked: _Checked
             run_id=wanted,
         )
         try:
-            _fill(store, wanted, checked, running.path, models)
+            _fill(store, wanted, checked, running.path, models, changes)
         except BaseException:
             store.delete_run(wanted)
             raise
@@ -222,14 +271,14 @@ def _record(store: SqlStore, home: Home, capsule: OpenCapsule, checked: _Checked
     return store.run(wanted)
 
 
-def _stage(capsule: OpenCapsule, checked: _Checked, directory: Path, models: Mapping[str, str]) -> None:
+def _stage(checked: _Checked, directory: Path, models: Mapping[str, str]) -> None:
     """Unpack the artifacts, and the files of the models below the ids that they are to have, aside."""
     from bis.tracking.artifact_store import copy
     from bis.tracking.artifacts import ArtifactDirectory
 
     artifacts, of_models = (ArtifactDirectory(directory / name) for name in (_ARTIFACTS, _MODELS))
     try:
-        for file in capsule.manifest.files:
+        for file in checked.capsule.manifest.files:
             path, of_model = artifact_of(file.path), file_of_model(file.path)
             if of_model is not None and of_model[0] in models:
                 target, path = of_models, f"{models[of_model[0]]}/{of_model[1]}"
@@ -237,11 +286,11 @@ def _stage(capsule: OpenCapsule, checked: _Checked, directory: Path, models: Map
                 continue  # the snapshots have the source
             else:
                 target = artifacts
-            with capsule.stream(file.path) as source, target.writing(path) as place:
+            with checked.capsule.stream(file.path) as source, target.writing(path) as place:
                 copy(source, place)
         if checked.plan_text is not None:
             artifacts.write(f"bis/{PLAN}", checked.plan_text.encode())
-        absent = [_renamed(file, models) for file in capsule.manifest.absent]
+        absent = [_renamed(file, models) for file in checked.capsule.manifest.absent]
         if absent:
             artifacts.write(f"bis/{ABSENT}", absent_to_json(absent).encode())
     except TrackingError as error:
@@ -260,7 +309,12 @@ def _renamed(file: PackedFile, models: Mapping[str, str]) -> PackedFile:
 
 
 def _fill(
-    store: SqlStore, run_id: str, checked: _Checked, directory: Path, models: Mapping[str, str]
+    store: SqlStore,
+    run_id: str,
+    checked: _Checked,
+    directory: Path,
+    models: Mapping[str, str],
+    changes: Mapping[str, str],
 ) -> None:
     document = checked.run
     if (directory / _ARTIFACTS).is_dir():
@@ -274,7 +328,8 @@ def _fill(
     for model in document.models:
         _add_model(store, run_id, model, models[model.model_id], directory / _MODELS)
     ours = (tags.CAPSULE, tags.CAPSULE_TRUSTED)
-    words = [Tag(key, value) for key, value in document.tags.items() if key not in ours]
+    kept = {**{key: value for key, value in document.tags.items() if key not in ours}, **changes}
+    words = [Tag(key, value) for key, value in kept.items()]
     store.log_batch(run_id, tags=[*words, Tag(tags.CAPSULE, checked.identity)])
     store.update_run(run_id, status=document.status, end_time=document.end_time)
 

@@ -6,6 +6,8 @@
     plan.json, lock.txt, record.json, output.log, source.zip, changes.patch
     artifacts/...            the artifacts of the run
     models/ID/...            the files of a model that the run logged (MLflow 3 keeps them apart)
+    runs/ID/...              a run inside it: its own capsule.json, and what that names. Runs of one source share the
+                             first source.zip
 
 The artifacts that bis itself adds to a run, below ``bis/``, stand at the top. In the store that a capsule is imported
 to, ``bis/absent.json`` lists what the capsule knows by its digest only, under the names of the capsule.
@@ -15,7 +17,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+import re
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bis.errors import BisError
@@ -37,6 +40,7 @@ CHANGES = "changes.patch"
 _OF_BIS = (PLAN, LOCK, RECORD, SOURCE, CHANGES, "output.log")
 _ARTIFACTS = "artifacts/"
 _MODELS = "models/"
+_INSIDE = re.compile(r"runs/([0-9a-f]{32})/")
 
 
 class CapsuleError(BisError):
@@ -112,6 +116,22 @@ def file_of_model(member: str) -> tuple[str, str] | None:
     """The id of the model and the path of its file that a file of a capsule is; None when it is none."""
     model_id, separator, path = member.removeprefix(_MODELS).partition("/")
     return (model_id, path) if member.startswith(_MODELS) and separator else None
+
+
+def prefix_of(run_id: str) -> str:
+    """The directory of a run inside the first one of a capsule."""
+    return f"runs/{run_id}/"
+
+
+def inside(member: str) -> tuple[str, str] | None:
+    """The id of the inner run and the path below its directory that a file of a capsule is; None when it is none."""
+    found = _INSIDE.match(member)
+    return (found[1], member[found.end() :]) if found else None
+
+
+def below(prefix: str, file: PackedFile) -> PackedFile:
+    """The file by its path in the capsule."""
+    return replace(file, path=prefix + file.path)
 
 
 def without_lock(plan: str, lock: str | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import stat
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING
 
@@ -15,6 +16,9 @@ from bis.repeat.capsule.layout import (
     RUN,
     CapsuleError,
     Manifest,
+    PackedFile,
+    inside,
+    prefix_of,
     sha256_of,
     with_lock,
 )
@@ -31,11 +35,12 @@ _PIECE_BYTES = 1 << 20
 
 
 class OpenCapsule:
-    """A capsule whose every file has the size and SHA-256 that its manifest says."""
+    """A capsule, or one of the runs inside it, whose every file has the size and SHA-256 that its manifest says."""
 
-    def __init__(self, archive: zipfile.ZipFile, manifest: Manifest, shown: str) -> None:
+    def __init__(self, archive: zipfile.ZipFile, manifest: Manifest, shown: str, prefix: str = "") -> None:
         self._archive = archive
         self._shown = shown
+        self._prefix = prefix
         self.manifest = manifest
         self._names = {file.path for file in manifest.files}
 
@@ -44,11 +49,30 @@ class OpenCapsule:
 
     def read(self, name: str) -> bytes:
         """The content of a small file."""
-        return self._archive.read(name)
+        return self._archive.read(self._prefix + name)
 
     def stream(self, name: str) -> IO[bytes]:
         """The content of a file, to be read in pieces."""
-        return self._archive.open(name)
+        return self._archive.open(self._prefix + name)
+
+    def inside(self) -> list[OpenCapsule]:
+        """The runs inside the one of the capsule, in the order in which they began."""
+        found: dict[str, list[PackedFile]] = {}
+        for file in self.manifest.files:
+            place = inside(file.path)
+            if place is not None:
+                found.setdefault(place[0], []).append(replace(file, path=place[1]))
+        return [self._inner(run_id, files) for run_id, files in found.items()]
+
+    def _inner(self, run_id: str, files: list[PackedFile]) -> OpenCapsule:
+        prefix, shown = prefix_of(run_id), f"run {run_id[:8]} in {self._shown}"
+        own = [file for file in files if file.path != MANIFEST]
+        if len(own) == len(files):
+            raise CapsuleError(f"{shown} is not whole: it has no {MANIFEST}", hint=_AGAIN)
+        manifest = Manifest.from_json(self.read(prefix + MANIFEST), shown=shown)
+        if manifest.run_id != run_id or set(manifest.files) != set(own) or RUN not in {f.path for f in own}:
+            raise CapsuleError(f"{shown} is not what it says: its manifest is of something else", hint=_AGAIN)
+        return OpenCapsule(self._archive, manifest, shown, prefix)
 
     def plan_text(self) -> str | None:
         """The plan as it was, the lock in it; None for a run without one."""
