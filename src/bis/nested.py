@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bis.backends.project_run import ProjectRun
     from bis.backends.submitted import SubmittedRun
     from bis.execution.enclosing import Enclosing
+    from bis.home import Home
     from bis.pipelines.submitted import PipelineRun
     from bis.runs import RunOptions
     from bis.tracking import Store
@@ -120,8 +121,11 @@ def _serve(caller: _Caller, notify: Callable[[str], None]) -> int:
         enclosing.restore(os.environ, keep_environment=manager == "local")
     home = Home.locate()
     store = open_callers_store(home, notify=notify)
-    options = _options({**request, "env_manager": manager}, enclosing, store, notify)
-    finished = _run(options, caller, store, notify)
+    with contextlib.ExitStack() as restored:
+        options = _options({**request, "env_manager": manager})
+        if enclosing is not None:
+            options = _inside(options, request, enclosing, _Repeated(store, home, notify, restored))
+        finished = _run(options, caller, store, notify)
     caller.tell(**_result(finished))
     return 0 if finished.status == "FINISHED" else 1
 
@@ -150,16 +154,14 @@ def _run(
     return finished
 
 
-def _options(
-    request: Mapping[str, Any], enclosing: Enclosing | None, store: Store, notify: Callable[[str], None]
-) -> RunOptions:
+def _options(request: Mapping[str, Any]) -> RunOptions:
     """The request as options of a run; raises a BisError for what cannot be taken."""
     from bis.plans import ContainerOptions, read_level
     from bis.runs import RunOptions, read_backend_config, read_reuse
 
     read_backend_config(request["backend_config"])
     level = request["level"]
-    options = RunOptions(
+    return RunOptions(
         uri=request["uri"],
         entry_point=request["entry_point"] or "main",
         version=request["version"],
@@ -187,15 +189,20 @@ def _options(
         locked=bool(request["locked"]),
         reuse=read_reuse(request["reuse"]),
     )
-    return options if enclosing is None else _inside(options, request, enclosing, store, notify)
+
+
+@dataclass(frozen=True)
+class _Repeated:
+    """Where the run that the enclosing one repeats is looked up, and until when its sources are kept restored."""
+
+    store: Store
+    home: Home
+    notify: Callable[[str], None]
+    restored: contextlib.ExitStack
 
 
 def _inside(
-    options: RunOptions,
-    request: Mapping[str, Any],
-    enclosing: Enclosing,
-    store: Store,
-    notify: Callable[[str], None],
+    options: RunOptions, request: Mapping[str, Any], enclosing: Enclosing, repeated: _Repeated
 ) -> RunOptions:
     """The options of a run inside another."""
     from bis.tracking import tags
@@ -209,7 +216,9 @@ def _inside(
         quiet=enclosing.quiet,
         kill_after_s=max(_SHORTEST_KILL_AFTER_S, enclosing.kill_after_s - _EARLIER_S),
     )
-    return _as_before(_in_the_same_tree(inside, enclosing), call, enclosing, store, notify)
+    if enclosing.repeats is None:
+        return _in_the_same_tree(inside, enclosing)
+    return _as_before(inside, call, enclosing, repeated)
 
 
 def _in_the_same_tree(options: RunOptions, enclosing: Enclosing) -> RunOptions:
@@ -238,33 +247,32 @@ def _is_in_snapshot(subdirectory: str, enclosing: Enclosing, options: RunOptions
     return bool(in_tree(enclosing.source["tree"], names, Home.locate()))
 
 
-def _as_before(
-    options: RunOptions,
-    call: str,
-    enclosing: Enclosing,
-    store: Store,
-    notify: Callable[[str], None],
-) -> RunOptions:
-    """In a run that repeats another: with the commit and the lock that the child of that one had at this call."""
-    if enclosing.repeats is None:
-        return options
-    from bis.plans import Plan
-    from bis.tracking.families import artifact_text, family
+def _as_before(options: RunOptions, call: str, enclosing: Enclosing, repeated: _Repeated) -> RunOptions:
+    """In a run that repeats another: with the source and the lock that the child of that one had at this call."""
+    from bis.repeat.recorded import RecordedRun
+    from bis.repeat.rerun import source_again
+    from bis.tracking.families import family
 
-    tree = family(store, store.run(enclosing.repeats))
-    child = next((each.run for each in tree.children if each.label == call), None)
-    text = None if child is None else artifact_text(store, child.info.run_id, "bis/plan.json")
-    if child is None or text is None:
-        notify(f"the run that is repeated made no call {call}: this one has nothing to go by")
-        return replace(options, reuse="no")
-    plan = Plan.from_json(text)
-    version = plan.source.commit if options.source is None and options.version else options.version
+    store, notify = repeated.store, repeated.notify
+    tree = family(store, store.run(str(enclosing.repeats)))
+    before = next((each for each in tree.children if each.label == call), None)
+    # a pipeline has no plan: its steps have the source and the lock that it had
+    runs = [] if before is None else [before.run, *(step.run for step in before.children)]
+    child = next((one for run in runs if (one := RecordedRun.load(store, run.info.run_id)).plan), None)
+    plan = None if child is None else child.plan
+    if child is None or plan is None:
+        notify(f"the run that is repeated has no run of call {call}: this one has nothing to go by")
+        return replace(_in_the_same_tree(options, enclosing), reuse="no")
+    if plan.source.tree in (None, enclosing.source.get("tree")):
+        options = _in_the_same_tree(options, enclosing)
+    else:  # a project of its own, which may have changed or be gone
+        again = source_again(child, store=store, home=repeated.home, notify=notify)
+        options = replace(options, source=repeated.restored.enter_context(again))
     is_same_kind = options.env_manager in (None, plan.environment.manager)
     return replace(
         options,
-        version=version,
         lock=plan.environment if is_same_kind else None,
-        repeats=child.info.run_id,
+        repeats=child.run_id if child.run_id == runs[0].info.run_id else None,
         reuse="no",
     )
 

@@ -111,7 +111,7 @@ def rerun(args: argparse.Namespace) -> int:
     home, store = open_store()
     notify, style = notifier(quiet=args.quiet), Style(sys.stderr)
     with RecordedRun.load(store, _run_or_capsule(args, home, store)) as original:
-        _consent_to_steps(args, original, store)
+        _consent_to_inner_runs(args, original, store)
         options = _read_options(args, read_parameters(args.param_list))
         check_metrics(options.tolerance, original)
         repetition = execute_again(
@@ -163,14 +163,15 @@ def _run_or_capsule(args: argparse.Namespace, home: Home, store: Store) -> str:
     return run.info.run_id
 
 
-def _consent_to_steps(args: argparse.Namespace, original: RecordedRun, store: Store) -> None:
-    """The yes to a pipeline is one to its steps: they are what is executed."""
-    from bis.tracking import tags
+def _consent_to_inner_runs(args: argparse.Namespace, original: RecordedRun, store: Store) -> None:
+    """The yes to a run is one to its steps and to the runs that its script starts: they are executed too."""
+    from bis.repeat.capsule import consent, must_consent
+    from bis.tracking.families import family
 
-    if args.yes and tags.PIPELINE in original.run.tags:
-        from bis.repeat.pipelines import consent_to_steps
-
-        consent_to_steps(original, store)
+    if args.yes:
+        for inner in family(store, original.run).descendants():
+            if must_consent(inner.run):
+                consent(store, inner.run.info.run_id)
 
 
 def _says_yes(file: str) -> bool:
@@ -200,7 +201,7 @@ def verify(args: argparse.Namespace) -> int:
     home, store = open_store()
     notify = notifier(quiet=args.quiet)
     with RecordedRun.load(store, _run_or_capsule(args, home, store)) as original:
-        _consent_to_steps(args, original, store)
+        _consent_to_inner_runs(args, original, store)
         options = _read_options(args, {}, level="strict" if args.strict else None)
         check_metrics(options.tolerance, original)
         verification = execute_rounds(

@@ -16,7 +16,6 @@ from bis.pipelines.output import StepOutput
 from bis.pipelines.parent import DOCUMENT, PipelineParent
 from bis.pipelines.running import left_s, run_pipeline
 from bis.pipelines.values import artifact_place, folders_of
-from bis.repeat.capsule import consent, must_consent
 from bis.repeat.recorded import RecordedRun
 from bis.repeat.rerun import Place, check_again, execute_again
 from bis.sources import Source
@@ -101,6 +100,8 @@ def rerun_pipeline(
             )
         finally:
             output.close()
+        if again.directory is not None:
+            notify(f"step {name!r} ran in {again.directory}")
         changed.update(dict.fromkeys(again.changed_inputs))
         return again.run
 
@@ -116,14 +117,6 @@ def rerun_pipeline(
     if faults:
         raise NotRepeatableError(f"step {faults[0].name!r} cannot be executed again: {faults[0].reason}")
     return finished.run_id, tuple(changed)
-
-
-def consent_to_steps(original: RecordedRun, store: Store) -> None:
-    """Keep the user's word that the code of the steps may be executed: each came in a capsule of its own."""
-    for step in _steps(original).values():
-        with contextlib.suppress(RunNotFoundError):  # said when it is executed
-            if step.get("run_id") and must_consent(store.run(step["run_id"])):
-                consent(store, step["run_id"])
 
 
 def _steps(original: RecordedRun) -> dict[str, dict[str, Any]]:

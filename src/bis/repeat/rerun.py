@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from bis import runs
 from bis.errors import NotRepeatableError, RunNotFoundError, SourceError, UsageError
 from bis.execution import read_env_file
 from bis.plans import with_level, with_parameters
-from bis.plans.again import check_secrets, with_words
+from bis.plans.again import check_secrets, planned_source, with_words
 from bis.plans.checkout import fetch_snapshot
 from bis.plans.gone import said_when_gone
 from bis.plans.places import fresh_place, unique_name
@@ -27,7 +28,7 @@ from bis.sources.restoring import has_snapshot
 from bis.tracking import tags
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from bis.backends.project_run import ProjectRun
     from bis.backends.submitted import SubmittedRun
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from bis.home import Home
     from bis.plans import Level, Plan, Prepared
     from bis.repeat.comparison import Comparison
+    from bis.sources import Source
     from bis.tracking import Store
 
 SOURCE_PACK = "bis/source.zip"
@@ -217,6 +219,27 @@ def check_again(
             with said_when_gone(f"run {original.run_id[:8]}"):
                 _restore(original, plan, root, home, originals=found.before, notify=notify)
             with_parameters(plan, options.parameters, root=root, cwd=Path.cwd())
+
+
+@contextlib.contextmanager
+def source_again(
+    original: RecordedRun, *, store: Store, home: Home, notify: Callable[[str], None]
+) -> Iterator[Source]:
+    """The source of a run as it was, restored below the home until the block ends.
+
+    For what is executed in it with other words. Raises NotRepeatableError when the source cannot be had, UsageError
+    when nobody has said yes to code from elsewhere.
+    """
+    check_consent(original)
+    plan = plan_of(original)
+    with fresh_place(home, _place_name(original, home)) as folder:
+        found = _find_inputs(original, plan, RerunOptions(allow_changed_inputs=True), store, folder)
+        root = folder / "source"
+        with said_when_gone(f"run {original.run_id[:8]}"):
+            _restore(original, plan, root, home, originals=found.before, notify=notify)
+        make_folders(original, root)
+        place_inputs(to_be_placed(original, plan, found.given, found.inside), root)
+        yield planned_source(plan, root, origin=original.run.tags.get("mlflow.source.name"))
 
 
 @dataclass(frozen=True)
