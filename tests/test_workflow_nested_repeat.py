@@ -57,3 +57,10 @@ def test_a_repository_is_taken_at_the_commit_that_it_had_though_its_branch_moved
     result = bis("rerun", parent)
     assert result.status == 0, result.out + result.err
     assert "log" not in result.out
+
+
+def test_quiet_says_nothing_of_the_runs_inside(bis: Bis, tmp_path: Path) -> None:
+    write_project(tmp_path / "beside", _CHILD, {"words.txt": "words\n"})
+    parent = bis.run_json(_parent(tmp_path / "parent", "../beside"))["run_id"]
+    assert "bis: run" in bis("rerun", parent).err
+    assert bis("rerun", parent, "--quiet").err == "words\n"

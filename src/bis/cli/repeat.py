@@ -311,6 +311,7 @@ def _read_options(
         timeout_s=None if args.timeout is None else read_seconds(args.timeout),
         tolerance=_tolerance(args),
         level=level,
+        quiet=args.quiet,
     )
 
 

@@ -59,6 +59,8 @@ class RerunOptions:
     tolerance: Tolerance = field(default_factory=Tolerance)
     level: Level | None = None
     """Another level of determinism than the run had."""
+    quiet: bool = False
+    """Say nothing of the runs that its script starts."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,7 @@ def execute_again(
                     env_file=options.env_file,
                     timeout_s=options.timeout_s,
                     parent_run_id=where.parent_run_id,
+                    quiet=options.quiet,
                     repeats=original.run_id,
                 ),
                 inputs=inputs,
