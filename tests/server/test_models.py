@@ -67,6 +67,28 @@ def test_logged_models_are_searched_and_listed(wire: Wire, model: dict[str, Any]
     assert listed["files"] == [{"path": "sub/MLmodel", "is_dir": False, "file_size": 1}]
 
 
+def test_logged_models_are_searched_by_the_datasets_of_their_metrics(
+    wire: Wire, run_id: str, model: dict[str, Any]
+) -> None:
+    number = model["info"]["model_id"]
+    point = {"run_id": run_id, "key": "acc", "value": 0.5, "timestamp": 1, "model_id": number}
+    wire.ask("POST", f"{MLFLOW}/runs/log-metric", {**point, "dataset_name": "a", "dataset_digest": "1"})
+    search = {"experiment_ids": ["0"], "filter": "metrics.acc > 0"}
+    for datasets, found in (
+        ([{"dataset_name": "a"}], 1),
+        ([{"dataset_name": "b"}, {"dataset_name": "a", "dataset_digest": "1"}], 1),
+        ([{"dataset_name": "a", "dataset_digest": "2"}], 0),
+    ):
+        reply = wire.ask("POST", f"{MLFLOW}/logged-models/search", {**search, "datasets": datasets})
+        assert len(reply.json.get("models", ())) == found
+    order = [{"field_name": "metrics.acc", "dataset_name": "b"}]
+    reply = wire.ask("POST", f"{MLFLOW}/logged-models/search", {**search, "order_by": order})
+    assert len(reply.json["models"]) == 1
+    for wrong in ([{"dataset_digest": "1"}], [{"dataset_name": "a"}] * 101):
+        reply = wire.ask("POST", f"{MLFLOW}/logged-models/search", {**search, "datasets": wrong})
+        assert (reply.status, reply.code) == (400, "INVALID_PARAMETER_VALUE")
+
+
 def test_models_and_datasets_are_inputs(wire: Wire, run_id: str, model: dict[str, Any]) -> None:
     dataset = {"name": "iris", "digest": "d", "source_type": "local", "source": "{}"}
     body = {

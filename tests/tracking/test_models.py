@@ -66,6 +66,78 @@ def test_models_are_searched(local: SqlStore, model_id: str, text: str, found: i
     assert [model.model_id for model in page.items] == [model_id] * found
 
 
+TRAIN, TEST, NONE, OTHER = ("train", "1"), ("test", ""), ("none", ""), ("train", "2")
+
+
+@pytest.mark.parametrize(
+    ("text", "datasets", "names"),
+    [
+        ("", [], "abc"),
+        ("", [TRAIN], "ab"),
+        ("", [TEST, NONE], "ab"),
+        ("", [OTHER], ""),
+        ("metrics.acc > 0.6", [], "abc"),  # on one of the datasets
+        ("metrics.acc > 0.6", [TRAIN], "a"),
+        ("metrics.acc > 0.6", [TEST], "b"),
+        ("metrics.acc > 0.6", [TRAIN, TEST], "ab"),
+        ("metrics.acc != 0.9", [TRAIN], "b"),
+        ("metrics.acc > 0.6 AND name = 'b'", [TRAIN], ""),
+        ("metrics.acc = 0.1", [], ""),  # an older point
+        ("NOT metrics.acc > 0.6", [TRAIN], "b"),
+        ("metrics.`train loss` IS NULL", [TEST], "ab"),
+    ],
+)
+def test_models_are_searched_by_what_they_were_measured_on(
+    measured: SqlStore, text: str, datasets: list[tuple[str, str]], names: str
+) -> None:
+    """The answers of MLflow 3.17.2 to what it can be asked."""
+    page = measured.search_logged_models(["0"], filter=text, datasets=datasets)
+    assert sorted(model.name for model in page.items) == list(names)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "names"), [(("", ""), "bca"), (TRAIN, "abc"), (TEST, "bac"), (("", "2"), "bac")]
+)
+def test_models_are_ordered_by_a_metric_on_a_dataset(
+    measured: SqlStore, dataset: tuple[str, str], names: str
+) -> None:
+    """As MLflow 3.17.2 orders them."""
+    order, token, found = {"order_by": ["metrics.acc DESC"], "order_datasets": [dataset]}, None, ""
+    while True:
+        page = measured.search_logged_models(["0"], max_results=1, page_token=token, **order)  # type: ignore[arg-type]
+        found, token = found + page.items[0].name, page.next_token
+        if token is None:
+            break
+        with pytest.raises(RefusedError, match="another search"):
+            measured.search_logged_models(
+                ["0"], page_token=token, order_by=["metrics.acc DESC"], datasets=[NONE]
+            )
+    assert found == names
+    twice = measured.search_logged_models(
+        ["0"], order_by=["metrics.acc", "metrics.acc"], order_datasets=[OTHER, TEST]
+    )
+    assert [model.name for model in twice.items] == ["a", "b", "c"]
+
+
+@pytest.fixture
+def measured(local: SqlStore) -> SqlStore:
+    """Models a and b, measured on two datasets, and c, measured on none."""
+    run_id = local.create_run("0").info.run_id
+    models = {
+        name: local.create_logged_model("0", name=name, source_run_id=run_id).model_id for name in "abc"
+    }
+    for name, step, value, dataset in (
+        ("a", 0, 0.1, TRAIN),
+        ("a", 1, 0.9, TRAIN),
+        ("a", 2, 0.2, ("test", "2")),
+        ("b", 1, 0.5, TRAIN),
+        ("b", 2, 0.8, ("test", "2")),
+        ("c", 1, 0.7, ("", "")),
+    ):
+        local.log_batch(run_id, [Metric("acc", value, step + 1, step, models[name], *dataset)])
+    return local
+
+
 def test_a_model_moves_with_its_run(local: SqlStore, model_id: str) -> None:
     target = local.create_experiment("elsewhere")
     local.move_run(local.logged_model(model_id).source_run_id, target)

@@ -9,6 +9,7 @@ from bis.server.experiments import tags_of
 from bis.server.routes import reads, writes
 from bis.tracking.limits import MODEL_TAG_LENGTH, PARAM_LENGTH, check_length, check_logged_model_name
 from bis.tracking.model import Param
+from bis.tracking.refusals import invalid
 
 if TYPE_CHECKING:
     from bis.server.encoding import Json
@@ -59,11 +60,25 @@ def _delete(call: Call) -> Json:
     return {}
 
 
+MOST_DATASETS = 100
+
+
+def _datasets(fields: Fields) -> list[tuple[str, str]]:
+    """The datasets that models are to be measured on: a name, and a digest or nothing."""
+    named = fields.objects("datasets")
+    if len(named) > MOST_DATASETS:
+        raise invalid(f"`datasets` has {len(named)} entries, more than {MOST_DATASETS}")
+    return [(item.required("dataset_name"), item.text("dataset_digest")) for item in named]
+
+
 def _search(call: Call) -> Json:
+    orders = call.fields.objects("order_by")
     found = call.store.search_logged_models(
         call.fields.texts("experiment_ids"),
         filter=call.fields.text("filter"),
-        order_by=[_order(item) for item in call.fields.objects("order_by")],
+        datasets=_datasets(call.fields),
+        order_by=[_order(item) for item in orders],
+        order_datasets=[(item.text("dataset_name"), item.text("dataset_digest")) for item in orders],
         max_results=call.fields.max_results(100, 1000),
         page_token=call.fields.text("page_token"),
     )
@@ -113,7 +128,7 @@ ROUTES: Routes = (
         "POST",
         "mlflow/logged-models/search",
         _search,
-        "experiment_ids[] filter order_by:OrderBy[] max_results:int page_token",
+        "experiment_ids[] filter datasets:DatasetFilter[] order_by:OrderBy[] max_results:int page_token",
         "models:LoggedModel[] next_page_token",
     ),
     reads("GET", "mlflow/logged-models/{model_id}", _get, "", _MODEL),

@@ -29,7 +29,8 @@ REQUEST_OBJECTS = {
     "NewModelLink": "model_id! step:int",
     "NewDatasetInput": "dataset:NewDataset! tags:NewTag[]",
     "NewDataset": "name! digest! source_type! source! schema profile",
-    "OrderBy": "field_name! ascending:bool",
+    "DatasetFilter": "dataset_name! dataset_digest",
+    "OrderBy": "field_name! ascending:bool dataset_name dataset_digest",
 }
 """What clients send; fields that are not named here are ignored."""
 

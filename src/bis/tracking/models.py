@@ -110,27 +110,38 @@ class SqlLoggedModels:
         experiment_ids: Sequence[str],
         *,
         filter: str = "",
+        datasets: Sequence[tuple[str, str]] = (),
         order_by: Sequence[str] = (),
+        order_datasets: Sequence[tuple[str, str]] = (),
         max_results: int = 100,
         page_token: str | None = None,
     ) -> Page[LoggedModel]:
-        """Models of these experiments that fulfil the filter, the newest first unless said otherwise."""
+        """Models of these experiments that fulfil the filter, the newest first unless said otherwise.
+
+        ``datasets``, each a name and a digest or an empty text: only models that were measured on one of them, and
+        only their metrics on them. ``order_datasets`` has one for each of ``order_by``, for the metric to sort by.
+        """
         from bis.tracking.search import search
-        from bis.tracking.search_sql import Sql
-        from bis.tracking.search_subjects import LOGGED_MODELS
+        from bis.tracking.search_sql import Sql, every, sql
+        from bis.tracking.search_subjects import LOGGED_MODELS, measured_on
 
         numbers = tuple(int(text) for text in experiment_ids if is_experiment_id(text))
         if not numbers:
             return Page(())
+        subject = measured_on(LOGGED_MODELS, datasets)
         marks = ",".join("?" * len(numbers))
+        scope = [Sql(f"m.lifecycle_stage = 'active' AND m.experiment_id IN ({marks})", numbers)]
+        if datasets:
+            scope.append(sql(_MEASURED, subject.pairs["metric"].limit("x")))
         with self._db.reading():
             found = search(
                 self._db,
-                LOGGED_MODELS,
+                subject,
                 _COLUMNS,
-                scope=Sql(f"m.lifecycle_stage = 'active' AND m.experiment_id IN ({marks})", numbers),
+                scope=every(scope),
                 filter=filter,
                 order_by=order_by,
+                seen_as=[measured_on(LOGGED_MODELS, [one] if any(one) else []) for one in order_datasets],
                 max_results=max_results,
                 page_token=page_token,
             )
@@ -186,6 +197,7 @@ _METRICS = (
     "SELECT model_id, x.key, value, is_nan, timestamp, step, dataset_name, dataset_digest, r.run_id"
     " FROM logged_model_metrics x JOIN runs r ON r.run_no = x.run_no WHERE model_id IN"
 )
+_MEASURED = "EXISTS (SELECT 1 FROM logged_model_metrics x WHERE x.model_id = m.model_id AND {})"
 _SET_TAG = (
     "INSERT INTO logged_model_tags (model_id, key, value) VALUES (?, ?, ?)"
     " ON CONFLICT (model_id, key) DO UPDATE SET value = excluded.value"

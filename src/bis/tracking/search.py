@@ -52,16 +52,24 @@ class Search:
 
 
 def read_search(
-    subject: Subject, dialect: Dialect, filter: str, order_by: Sequence[str], *shape: object
+    subject: Subject,
+    dialect: Dialect,
+    filter: str,
+    order_by: Sequence[str],
+    *shape: object,
+    seen_as: Sequence[Subject] = (),
 ) -> Search:
-    """The search, refused with the place of the mistake; ``shape`` is what else a page token must agree with."""
+    """The search, refused with the place of the mistake; ``shape`` is what else a page token must agree with.
+
+    ``seen_as`` is the subject as each key of ``order_by`` sees it, when they differ.
+    """
     tree = parse_filter(filter)
     condition = Compiler(subject, dialect, filter).condition(tree)
     for tag, value in subject.unsaid.items():
         if not mentions(tree, "tag", tag):  # as MLflow: prompts are found only when they are asked for
             hidden = parse_filter(f"tags.`{tag}` = '{value}'")
             condition = every([sql("({})", condition), Compiler(subject, dialect, filter).condition(hidden)])
-    by = keys(subject, order_by, dialect)
+    by = keys(subject, order_by, dialect, seen_as)
     columns = [column for key in by for column in key.columns] + last_columns(subject, by)
     mark = pages.search_mark(subject.table, filter.strip(), list(order_by), *shape)
     return Search(subject, dialect, tree, condition, tuple(by), tuple(columns), mark)
@@ -75,11 +83,14 @@ def search(
     scope: Sql = TRUE,
     filter: str = "",
     order_by: Sequence[str] = (),
+    seen_as: Sequence[Subject] = (),
     max_results: int,
     page_token: str | None = None,
 ) -> Page[Any]:
     """A page of the subject's rows that are in scope: the columns of ``select``, and those of the order behind them."""
-    asked = read_search(subject, database.dialect, filter, order_by)
+    limits = [own.pairs["metric"].within for own in (subject, *seen_as) if "metric" in own.pairs]
+    shape = [limit for limit in limits if limit != TRUE]
+    asked = read_search(subject, database.dialect, filter, order_by, *shape, seen_as=seen_as)
     position = asked.position(page_token)
     if max_results < 1:
         raise invalid(f"Invalid value {max_results} for parameter 'max_results': it is a positive number.")

@@ -143,8 +143,10 @@ class Compiler:
         rows = joined("", [source, pairs.key("x", comparison.identifier.key)])
         condition = self.value(pairs, "x", comparison)
         if pairs.newest_first:
-            newest = sql(f"(SELECT x.* FROM {{}} ORDER BY {pairs.newest_first.format('x')} LIMIT 1) x", rows)
-            return sql("EXISTS (SELECT 1 FROM {} WHERE {})", newest, condition)
+            groups, order = pairs.apart.format("x"), pairs.newest_first.format("x")
+            nth = f"row_number() OVER (PARTITION BY {groups} ORDER BY {order}) AS nth"
+            newest = sql(f"(SELECT x.*, {nth} FROM {{}}) x WHERE x.nth = 1", rows)
+            return sql("EXISTS (SELECT 1 FROM {})", every([newest, condition]))
         return sql("EXISTS (SELECT 1 FROM {})", every([rows, condition]))
 
     def _dataset(self, comparison: Comparison) -> Sql:

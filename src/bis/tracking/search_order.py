@@ -61,22 +61,28 @@ class Key:
         return sql(f"LEFT JOIN {self.pairs.table} {self.alias} ON {{}}", self.on)
 
 
-def keys(subject: Subject, order_by: Sequence[str], dialect: Dialect) -> list[Key]:
-    """What the search is sorted by, before what settles it; refused with the column of the mistake."""
+def keys(
+    subject: Subject, order_by: Sequence[str], dialect: Dialect, seen_as: Sequence[Subject] = ()
+) -> list[Key]:
+    """What the search is sorted by, before what settles it; refused with the column of the mistake.
+
+    ``seen_as`` is the subject as each of the keys sees it, when they differ.
+    """
     if len(order_by) > MOST_KEYS:
         raise invalid(f"`order_by` has {len(order_by)} keys, more than {MOST_KEYS}")
-    found, seen = list[Key](), set[tuple[str, str]]()
-    for number, text in enumerate(order_by):
+    found, seen = list[Key](), set[tuple[object, ...]]()
+    for number, (text, own) in enumerate(zip(order_by, seen_as or [subject] * len(order_by), strict=True)):
         order = parse_order(text)
-        compiler = Compiler(subject, dialect, text, "order_by")
+        compiler = Compiler(own, dialect, text, "order_by")
         name = compiler.resolved(order.identifier)
-        if (name.entity, name.key) in seen:
+        said = (name.entity, name.key, own.pairs.get(name.entity))
+        if said in seen:
             raise invalid(f"`order_by` contains duplicate fields: {name.key!r}")
-        seen.add((name.entity, name.key))
+        seen.add(said)
         if name.entity == "attribute":
             found.append(_by_attribute(compiler, name, order))
         else:
-            found.append(_by_pair(subject, compiler, name, order, f"o{number}", dialect))
+            found.append(_by_pair(own, compiler, name, order, f"o{number}", dialect))
     return found
 
 

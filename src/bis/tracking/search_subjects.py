@@ -3,9 +3,13 @@
 # ruff: noqa: S608  keys are parameters of the queries
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from bis.tracking.search_sql import Sql
+from bis.tracking.search_sql import TRUE, Sql, every, joined, sql
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PROMPT_TAG = "mlflow.prompt.is_prompt"
 
@@ -21,9 +25,11 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Pairs:
-    """A table of keys and values that belongs to a subject, which is its only row or its newest of a key.
+    """A table of keys and values that belongs to a subject.
 
-    ``owner`` is the condition that a row ``{0}`` belongs to the subject. Numbers may be NaN (``is_nan``).
+    ``owner`` is the condition that a row ``{0}`` belongs to the subject, and ``within`` one that it has to fulfil
+    beside. Numbers may be NaN (``is_nan``). A key has one row, or with ``newest_first`` several: the newest counts,
+    of each of what the columns ``apart`` keep apart.
     """
 
     table: str
@@ -31,12 +37,18 @@ class Pairs:
     numbers: bool = False
     interned: bool = False
     newest_first: str = ""
+    apart: str = ""
+    within: Sql = TRUE
 
     def key(self, alias: str, key: str) -> Sql:
         """The condition that a row has the key."""
         if self.interned:
             return Sql(f"{alias}.key_id = (SELECT key_id FROM metric_keys WHERE key = ?)", (key,))
-        return Sql(f"{alias}.key = ?", (key,))
+        return every([Sql(f"{alias}.key = ?", (key,)), self.limit(alias)])
+
+    def limit(self, alias: str) -> Sql:
+        """The condition ``within`` on a row."""
+        return Sql(self.within.text.format(alias), self.within.parameters)
 
 
 @dataclass(frozen=True)
@@ -137,6 +149,7 @@ LOGGED_MODELS = Subject(
             "{0}.model_id = m.model_id",
             numbers=True,
             newest_first="{0}.step DESC, {0}.timestamp DESC, {0}.value DESC",
+            apart="{0}.dataset_name, {0}.dataset_digest",
         ),
         "param": Pairs("logged_model_params", "{0}.model_id = m.model_id"),
         "tag": Pairs("logged_model_tags", "{0}.model_id = m.model_id"),
@@ -180,3 +193,21 @@ MODEL_VERSIONS = Subject(
     missing_differs=True,
     unsaid={PROMPT_TAG: "false"},
 )
+
+
+def measured_on(subject: Subject, datasets: Sequence[tuple[str, str]]) -> Subject:
+    """The subject with those points of its metrics alone that were measured on one of the datasets.
+
+    A dataset is a name and a digest; either may be empty, and then any will do.
+    """
+    if not datasets:
+        return subject
+    within = sql("({})", joined(" OR ", [_on(*dataset) for dataset in datasets]))
+    return replace(
+        subject, pairs={**subject.pairs, "metric": replace(subject.pairs["metric"], within=within)}
+    )
+
+
+def _on(name: str, digest: str) -> Sql:
+    words = {"dataset_name": name, "dataset_digest": digest}
+    return every(Sql(f"{{0}}.{column} = ?", (word,)) for column, word in words.items() if word)
