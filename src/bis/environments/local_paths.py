@@ -9,6 +9,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from bis.file_digests import sha256_of
+from bis.file_stamps import Stamp
 from bis.home_files import read_document, replace_text
 
 if TYPE_CHECKING:
@@ -43,11 +44,8 @@ def digest(path: Path, home: Home, *, editable: bool) -> str:
 
     Of an editable package only its metadata counts: its code is read from the project itself at each run.
     """
-    if path.is_file():
-        return sha256_of(path)
-    if editable and is_pure(path):
-        found = ((name, path / name) for name in _METADATA)
-        return _total((name, sha256_of(file)) for name, file in found if file.is_file())
+    if path.is_file() or (editable and is_pure(path)):
+        return metadata_digest(path)
     return _directory_digest(path, home)
 
 
@@ -112,7 +110,7 @@ def _directory_digest(path: Path, home: Home) -> str:
     now: dict[str, list[object]] = {}
     for folder, file, status in _files(path):
         key = os.path.join(folder, file)  # noqa: PTH118  # plain text
-        stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+        stamp = [*Stamp.of(status)]
         before = known.get(key)
         same = isinstance(before, list) and before[:-1] == stamp
         now[key] = before if same and before else [*stamp, _entry_digest(path / key)]

@@ -11,18 +11,17 @@ import json
 import os
 import shutil
 from contextlib import ExitStack
-from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bis.errors import SourceError
 from bis.file_locks import exclusive, exclusive_if_free
+from bis.file_stamps import Stamp
 from bis.sources.candidates import list_plain
 from bis.sources.checkouts import remove
 from bis.sources.directories import enter
 from bis.sources.downloads import download
 from bis.sources.git import GitMissingError
-from bis.sources.large_files import Stamp
 from bis.sources.snapshots import recording
 from bis.sources.source import Source
 from bis.sources.unpacking import unpack
@@ -126,7 +125,7 @@ def _list(tree: Path) -> dict[str, list[int]]:
     for place, directories, files in os.walk(tree):
         for name in files:
             path = Path(place, name)
-            found[os.path.relpath(path, tree)] = list(astuple(Stamp.of(path.lstat())))
+            found[os.path.relpath(path, tree)] = list(Stamp.of(path.lstat()))
         for name in directories:
             path = Path(place, name)
             found[os.path.relpath(path, tree)] = [path.lstat().st_mode]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from bis.errors import SourceError
-from bis.sources.large_files import Stamp
+from bis.file_stamps import Stamp
 
 
 class Kind(Enum):

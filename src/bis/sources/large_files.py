@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from bis.errors import UsageError
+from bis.file_stamps import Stamp
 from bis.sources.source import LargeFile
 
 LIMIT_VARIABLE = "BIS_SNAPSHOT_MAX_FILE_SIZE"
@@ -20,20 +21,6 @@ _SIZE = re.compile(r"\s*(\d+)\s*([kmg]?)b?\s*", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3}
 _POINTER = re.compile(rb"bis large file v1\nsha256 ([0-9a-f]{64})\nsize (\d{20})\n")
 POINTER_BYTES = 116
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """What the file system says of a file; a file with the same stamp was not written to."""
-
-    size_bytes: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> Stamp:
-        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ import os
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
+from bis.file_stamps import Stamp
 from bis.home_files import read_document, replace_text
-from bis.sources.large_files import Known, Stamp
+from bis.sources.large_files import Known
 from bis.sources.source import LargeFile
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def write_state(file: Path, state: State) -> None:
         "listing": state.listing,
         "tree": state.tree,
         "limit_bytes": state.limit_bytes,
-        "large": [[*astuple(known.file), *astuple(known.stamp)] for known in state.large.values()],
+        "large": [[*astuple(known.file), *known.stamp] for known in state.large.values()],
         "nested": [os.fsdecode(path) for path in state.nested],
         "absent": [os.fsdecode(path) for path in state.absent],
     }

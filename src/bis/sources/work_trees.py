@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bis.file_locks import exclusive_if_free
+from bis.file_stamps import Stamp
 from bis.home_files import read_document, replace_text
 from bis.sources import large_files, lfs
 from bis.sources.candidates import Candidates
 from bis.sources.checkouts import Checkout, remove
-from bis.sources.large_files import Stamp
 from bis.sources.object_store import ObjectStore
 from bis.sources.snapshot_state import Snapshot
 from bis.sources.snapshots import recording
@@ -149,7 +149,7 @@ def _write(file: Path, state: _State) -> None:
     document = {
         "format": _FORMAT,
         "parts": [{key: str(value) for key, value in asdict(part).items()} for part in state.parts],
-        "lfs": [[path, *astuple(stamp)] for path, stamp in state.lfs.items()],
+        "lfs": [[path, *stamp] for path, stamp in state.lfs.items()],
         "tree": state.snapshot.tree,
         "large": [astuple(each) for each in state.snapshot.large_files],
         "limit_bytes": state.limit_bytes,

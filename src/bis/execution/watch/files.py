@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bis.execution.watch.hashing import Hashes
 from bis.execution.watch.places import Found, Place, is_passed_over, is_secret
-from bis.execution.watch.reports import Stamp
+from bis.file_stamps import Stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -149,7 +149,7 @@ def _add_read(files: Files, path: str, stamp: Stamp, reports: Reports, found: Fo
         if found.place != "tree" or path not in reports.writes:  # the snapshot has what the run wrote over
             files.changed.add(found.path)
         hashed = None
-    size = hashed[1].size if hashed else stamp.size
+    size = hashed[1].size_bytes if hashed else stamp.size_bytes
     files.add(FileUse(found.path, "read", found.place, size, hashed[0] if hashed else None, found.parameter))
 
 
@@ -167,7 +167,7 @@ def _has_changed(hashed: tuple[str, Stamp] | None, stamp: Stamp) -> bool:
     if hashed is None:
         return True
     now = hashed[1]
-    return (now.size, now.mtime_ns, now.inode) != (stamp.size, stamp.mtime_ns, stamp.inode)
+    return (now.size_bytes, now.mtime_ns, now.inode) != (stamp.size_bytes, stamp.mtime_ns, stamp.inode)
 
 
 def _add_written(
@@ -193,7 +193,9 @@ def _add_written(
         return
     hashed = hashes.of(path)
     if hashed is not None:
-        files.add(FileUse(found.path, "written", found.place, hashed[1].size, hashed[0], found.parameter))
+        files.add(
+            FileUse(found.path, "written", found.place, hashed[1].size_bytes, hashed[0], found.parameter)
+        )
 
 
 def _written(reports: Reports, directory: Path, files: Files) -> Iterator[str]:

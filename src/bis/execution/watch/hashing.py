@@ -7,7 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from bis.execution.watch.reports import Stamp
+from bis.file_stamps import Stamp
 
 if TYPE_CHECKING:
     import sqlite3
@@ -34,18 +34,18 @@ class Hashes:
             with open(path, "rb", buffering=0) as file:  # noqa: PTH123 (bytes that are no text, too)
                 status = os.fstat(file.fileno())
                 stamp = Stamp.of(status)
-                known = self._recall(status) if stamp.size >= _REMEMBERED_FROM_BYTES else None
+                known = self._recall(status) if stamp.size_bytes >= _REMEMBERED_FROM_BYTES else None
                 if known is not None:
                     return known, stamp
                 digest = hashlib.sha256()
-                buffer = memoryview(bytearray(min(_CHUNK, stamp.size + 1)))
+                buffer = memoryview(bytearray(min(_CHUNK, stamp.size_bytes + 1)))
                 while count := file.readinto(buffer):
                     digest.update(buffer[:count])
                 if Stamp.of(os.fstat(file.fileno())) != stamp:
                     return None
         except OSError:
             return None
-        if stamp.size >= _REMEMBERED_FROM_BYTES:
+        if stamp.size_bytes >= _REMEMBERED_FROM_BYTES:
             self._remember(status, digest.hexdigest())
         return digest.hexdigest(), stamp
 

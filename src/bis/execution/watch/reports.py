@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from bis.file_stamps import Stamp
 from bis.liveness import REPORT_MARK
 
 if TYPE_CHECKING:
@@ -14,21 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BYTECODE = "/__pycache__/"
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """What the file system says of a file: another one means that its content may be another."""
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> Stamp:
-        """The stamp of a file from its status."""
-        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 @dataclass(frozen=True)
@@ -114,8 +100,10 @@ def _take(reports: Reports, pid: int, line: dict[str, Any]) -> None:
 
 def _take_file(reports: Reports, line: dict[str, Any]) -> bool:
     match line:
-        case {"kind": "read", "path": path, **stamp}:
-            _take_read(reports, path, Stamp(**stamp) if stamp else None)
+        case {"kind": "read", "path": path, "size": size_bytes, **times}:
+            _take_read(reports, path, Stamp(size_bytes, **times))
+        case {"kind": "read", "path": path}:
+            _take_read(reports, path, None)
         case {"kind": "write", "path": path}:
             if _BYTECODE not in path:
                 reports.writes.add(os.path.normpath(path))
