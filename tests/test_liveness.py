@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 from bis.home import Home
@@ -84,3 +85,24 @@ def test_a_run_that_could_not_be_ended_is_left_to_the_next_bis(tmp_path: Path) -
     running.close()
     with abandoned(home) as found:
         assert found == [(running.path, Owner(running.token, None))]
+
+
+def test_runs_that_begin_are_never_swept(tmp_path: Path) -> None:
+    home, ended = Home(tmp_path / "home"), threading.Event()
+
+    def sweep_on() -> None:
+        while not ended.is_set():
+            sweep(home, notify=lambda _: None)
+
+    sweepers = [threading.Thread(target=sweep_on) for _ in range(2)]
+    for each in sweepers:
+        each.start()
+    try:
+        for _ in range(300):
+            running = RunningDirectory.create(home)
+            assert (running.path / "alive").exists()
+            running.close()
+    finally:
+        ended.set()
+        for each in sweepers:
+            each.join()

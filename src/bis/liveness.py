@@ -52,14 +52,24 @@ class RunningDirectory:
     def create(cls, home: Home) -> RunningDirectory:
         """A new directory, locked before its final name is visible to others."""
         home.ensure(home.running)
+        while (made := cls._made(home)) is None:
+            pass
+        return made
+
+    @classmethod
+    def _made(cls, home: Home) -> RunningDirectory | None:
+        """A new directory, or None when a sweep has taken it, before it was locked, for one that was left behind."""
         name = os.urandom(16).hex()
         aside = home.running / f".{name}"
         aside.mkdir()
         lock = os.open(aside / _ALIVE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        path = home.running / name
-        aside.rename(path)
-        return cls(path, lock)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            aside.rename(home.running / name)
+        except (BlockingIOError, FileNotFoundError):
+            os.close(lock)
+            return None
+        return cls(home.running / name, lock)
 
     @property
     def token(self) -> str:
