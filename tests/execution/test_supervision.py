@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bis.execution.interruption import Interruption
+from bis.execution.interruption import Interruption, on_signals
 from bis.execution.output import Streams
 from bis.execution.supervision import Ending, supervise
 
@@ -163,7 +163,7 @@ def test_a_signal_to_bis_ends_the_group_and_says_which(bench: Bench, number: sig
         os.kill(os.getpid(), number)
 
     thread = threading.Thread(target=send)
-    with bench.interruption.on_signals():
+    with on_signals(bench.interruption.interrupt):
         thread.start()
         ending = bench.run("echo $$ > pid; sleep 600")
     thread.join()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from bis.errors import BisError, ExecutionError
 from bis.execution import enclosing
 from bis.execution.folders import FoundFolders
-from bis.execution.interruption import Interruption
+from bis.execution.interruption import Interruption, on_signals
 from bis.execution.output import Streams
 from bis.execution.record import Record
 from bis.execution.supervision import KILL_AFTER_S, Ending, supervise
@@ -129,7 +129,7 @@ class Execution:
     def carry_on(self) -> Outcome:
         """Execute the command and record how it ended. The run is never left RUNNING, whatever is raised."""
         try:
-            with self._interruption.on_signals():
+            with on_signals(self._interruption.interrupt):
                 self._tracked.describe(self._prepared, self._downloaded, self._home, self._notify)
                 ending, command = self._execute(self._downloaded)
                 if ending.log_fault:

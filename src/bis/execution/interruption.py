@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -44,26 +44,27 @@ class Interruption:
         """Take note of what made ``descriptor`` readable."""
         os.read(self._read, 1024)
 
-    @contextlib.contextmanager
-    def on_signals(self) -> Iterator[None]:
-        """Turn SIGINT, SIGTERM and SIGHUP into interruptions, in the main thread; elsewhere Python allows none."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def handle(number: int, _frame: FrameType | None) -> None:
-            self.interrupt(signal.Signals(number).name)
-
-        previous = {number: signal.signal(number, handle) for number in _SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-
     def close(self) -> None:
         """Close the pipe."""
         if not self._closed:
             self._closed = True
             os.close(self._read)
             os.close(self._write)
+
+
+@contextlib.contextmanager
+def on_signals(act: Callable[[str], None]) -> Iterator[None]:
+    """Give ``act`` the name of each SIGINT, SIGTERM and SIGHUP, in the main thread; elsewhere Python allows none."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        act(signal.Signals(number).name)
+
+    previous = {number: signal.signal(number, handle) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

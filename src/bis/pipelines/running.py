@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,7 @@ from bis.pipelines.parent import PipelineParent
 from bis.pipelines.scheduling import Schedule
 from bis.pipelines.submitted import PipelineRun
 from bis.pipelines.values import check_values, folders_of, values_by_step, values_of
-from bis.plans import as_of_source, detect_environment
+from bis.plans import as_of_source, core_count, detect_environment
 from bis.tracking import open_callers_store, tags
 
 if TYPE_CHECKING:
@@ -158,7 +157,7 @@ def run_pipeline(
     at_end: Callable[[], None] = lambda: None,
 ) -> PipelineRun:
     """Run the steps of a pipeline whose run has begun; ``at_end`` is called whatever happens."""
-    schedule = Schedule(steps, run_step, jobs=shown.jobs or _core_count(), changed=shown.on_change)
+    schedule = Schedule(steps, run_step, jobs=shown.jobs or core_count(), changed=shown.on_change)
     submitted = PipelineRun(parent.run_id, target, schedule, store)
 
     def work() -> None:
@@ -184,10 +183,3 @@ def run_pipeline(
 def left_s(timeout_s: float | None, begun_at: float) -> float | None:
     """What is left of the time limit of the whole, which began at ``begun_at`` of the monotonic clock."""
     return None if timeout_s is None else max(0.01, begun_at + timeout_s - time.monotonic())
-
-
-def _core_count() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS
-        return os.cpu_count() or 1

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import queue
-import signal
 import threading
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from bis.errors import BisError
+from bis.execution.interruption import on_signals
 from bis.pipelines.states import ENDED, GOOD, Step, hopeless, ready
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from types import FrameType
+    from collections.abc import Callable, Mapping
 
     from bis.backends.project_run import ProjectRun
     from bis.backends.submitted import SubmittedRun
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class RunStep(Protocol):
@@ -57,7 +53,7 @@ class Schedule:
 
     def run(self) -> None:
         """Run all steps, as far as they can be run."""
-        with self._on_signals():
+        with on_signals(self.cancel):
             self._go_on()
             while any(step.state not in ENDED for step in self.steps.values()):
                 self._news.get()()  # what the threads and signals have to say is done here, one after the other
@@ -144,23 +140,6 @@ class Schedule:
     def _cancel(self, run: SubmittedRun) -> None:
         # a run waits for its end in cancel, and the thread that leads has others to end
         threading.Thread(target=run.cancel, daemon=True).start()
-
-    @contextmanager
-    def _on_signals(self) -> Iterator[None]:
-        """Signals end the steps, in the main thread; elsewhere Python allows none."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def handle(number: int, _frame: FrameType | None) -> None:
-            self.cancel(signal.Signals(number).name)
-
-        previous = {number: signal.signal(number, handle) for number in _SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
 
 
 _STATES = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "killed"}

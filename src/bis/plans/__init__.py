@@ -12,7 +12,7 @@ from bis.plans.levels import LEVELS, Level
 from bis.plans.plan import Plan, PlannedSource
 from bis.plans.prepare import Prepared, Request, as_of_source, detect_environment, prepare
 from bis.plans.seeds import chosen_level, chosen_seed, read_level, read_seed
-from bis.plans.variables import decides
+from bis.plans.variables import core_count, decides
 
 __all__ = [
     "LEVELS",
@@ -27,6 +27,7 @@ __all__ = [
     "choose_engine",
     "chosen_level",
     "chosen_seed",
+    "core_count",
     "decides",
     "detect_environment",
     "prepare",
