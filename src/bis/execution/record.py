@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +74,8 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         """The document as JSON types."""
+        from bis.execution.watch.places import as_text
+
         watched = self.watched
         return {
             "format": FORMAT,
@@ -99,14 +100,9 @@ class Record:
             "files": [use.to_dict() for use in watched.files],
             "files_read": dict(watched.files_read),
             "files_unlisted": watched.files_unlisted,
-            "folders": [_text(folder) for folder in watched.folders],
+            "folders": [as_text(folder) for folder in watched.folders],
             "changed_while_read": list(watched.changed_while_read),
             "network": [use.to_dict() for use in watched.network],
             "processes": [use.to_dict() for use in watched.processes],
             "suspects": [dict(suspect) for suspect in watched.suspects],
         }
-
-
-def _text(path: str) -> str:
-    """The path as text that any JSON reader takes."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")

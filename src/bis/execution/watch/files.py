@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from bis.execution.watch.hashing import Hashes
-from bis.execution.watch.places import Found, Place, is_passed_over, is_secret
+from bis.execution.watch.places import Found, Place, as_text, is_passed_over, is_secret
 from bis.file_stamps import Stamp
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class FileUse:
     def to_dict(self) -> dict[str, Any]:
         """The entry as JSON types."""
         entry: dict[str, Any] = {
-            "path": _text(self.path),
+            "path": as_text(self.path),
             "access": self.access,
             "place": self.place,
             "size": self.size,
@@ -246,8 +246,3 @@ def _declared_files(declared: Mapping[str, str], files: Files) -> Iterator[str]:
         elif os.path.isdir(path):  # noqa: PTH112
             for entry in _scan(path, files):
                 yield os.path.normpath(entry.path)
-
-
-def _text(path: str) -> str:
-    """The path as text that any JSON reader takes; bytes that are no UTF-8 are shown as ``\\xff``."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -123,6 +123,11 @@ def is_secret(path: str) -> bool:
     return sources.is_secret(path) or any(folder in path for folder in _SECRET_FOLDERS)
 
 
+def as_text(path: str) -> str:
+    """The path, or another word of the system, as text that any JSON reader takes; other bytes stand as ``\\xff``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def _both(path: str | Path) -> tuple[str, ...]:
     """The folder as it was named and without links, each with a slash at its end."""
     named = os.path.normpath(path)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from bis.execution.watch.places import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,7 @@ class ProcessUse:
     def to_dict(self) -> dict[str, Any]:
         """The entry as JSON types."""
         return {
-            "argv": [os.fsencode(word).decode("utf-8", "backslashreplace") for word in self.argv],
+            "argv": [as_text(word) for word in self.argv],
             "lineage": self.lineage,
             "probed": self.probed,
             "why_not": self.why_not,

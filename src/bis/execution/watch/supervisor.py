@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _RECEIVE = 0xC0502100  # SECCOMP_IOCTL_NOTIF_RECV: _IOWR('!', 0, struct seccomp_notif)
 _SEND = 0xC0182101  # SECCOMP_IOCTL_NOTIF_SEND
-_ID_VALID = 0x40082102  # SECCOMP_IOCTL_NOTIF_ID_VALID
 _NOTIFICATION = struct.Struct("=QIIiIQ6Q")  # id, pid, flags, then seccomp_data: nr, arch, ip, args
 _RESPONSE = struct.Struct("=QqiI")
 _CONTINUE = 1
