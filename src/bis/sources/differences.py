@@ -44,7 +44,7 @@ def diff_trees(home: Home, first: str, second: str) -> list[FileDifference]:
     """The files in which two snapshots differ, by path. Raises SourceError when one is not in the home."""
     store = ObjectStore.open(home)
     for tree in (first, second):
-        if not _is_here(store, tree):
+        if not store.reads_tree(tree):
             raise SourceError(f"the snapshot {tree} is not in {home.snapshots}")
     options = ("--no-renames", "-r", first, second)
     listed = git.start("--git-dir", store.directory, "diff-tree", "-z", "--raw", *options)
@@ -71,7 +71,7 @@ def find_lines(
     ``files`` are Git's patterns of paths, as ``*.py``. Empty when the snapshot is not in the home.
     """
     store = ObjectStore.open(home)
-    if not _is_here(store, tree):
+    if not store.reads_tree(tree):
         return []
     options = ("-z", "-n", "-I", "-E", "--no-color", "--full-name", "-e", pattern)
     result = git.start("--git-dir", store.directory, "grep", *options, tree, "--", *files).finish()
@@ -83,13 +83,6 @@ def find_lines(
             path = os.fsdecode(place).partition(":")[2]
             found.append((path, int(number), text.decode("utf-8", "replace").strip()))
     return found
-
-
-def _is_here(store: ObjectStore, tree: str) -> bool:
-    if not re.fullmatch(r"[0-9a-f]{40}", tree):
-        return False
-    result = git.start("--git-dir", store.directory, "cat-file", "-t", tree).finish()
-    return result.status == 0 and result.text == "tree"
 
 
 def _entries(parts: Sequence[bytes]) -> Iterator[tuple[str, list[str]]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING
 
 from bis.errors import SourceError
@@ -30,7 +29,7 @@ def restore(
     import tempfile
 
     store = ObjectStore.open(home)
-    if not _is_tree(store, tree):
+    if not store.reads_tree(tree):
         raise SourceError(f"the snapshot {tree} is not in {home.snapshots}")
     if directory.exists() and any(directory.iterdir()):
         raise SourceError(f"{directory} is not empty", hint="A snapshot is restored into a fresh directory.")
@@ -48,14 +47,7 @@ def restore(
 
 def has_snapshot(tree: str, home: Home) -> bool:
     """Whether the snapshot can be restored from the home's own store."""
-    return home.snapshots.exists() and _is_tree(ObjectStore.open(home), tree)
-
-
-def _is_tree(store: ObjectStore, tree: str) -> bool:
-    if not re.fullmatch(r"[0-9a-f]{40}", tree):
-        return False
-    result = git.start("--git-dir", store.directory, "cat-file", "-t", tree).finish()
-    return result.status == 0 and result.text == "tree"
+    return home.snapshots.exists() and ObjectStore.open(home).reads_tree(tree)
 
 
 def _pointers(store: ObjectStore, tree: str, directory: Path) -> list[LargeFile]:
