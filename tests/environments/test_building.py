@@ -204,10 +204,10 @@ def _slow_uv(folder: Path) -> Path:
 def test_an_interrupted_build_removes_what_it_began(built: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     lock = built.lock()
 
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bis.environments.building._write_state", interrupt)
+    monkeypatch.setattr("bis.environments.building.write_state", interrupt)
     with pytest.raises(KeyboardInterrupt):
         built.realize(lock)
     assert _everything(built) == []
@@ -362,10 +362,10 @@ def test_a_built_environment_runs_from_a_home_that_cannot_be_written_to(built: P
 def test_a_full_disk_while_building_is_a_clear_error(built: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     lock = built.lock()
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("bis.environments.building._write_state", full)
+    monkeypatch.setattr("bis.environments.building.write_state", full)
     with pytest.raises(HomeError, match="No space left"):
         built.realize(lock)
     assert _everything(built) == []

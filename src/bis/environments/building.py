@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bis.environments import interpreters
-from bis.environments.environment import STATE_FILE
 from bis.environments.installing import Installation, build_error
-from bis.environments.locks import platform_tag, same_platform
-from bis.environments.places import LOCK_COPY, protect, sweep
+from bis.environments.locks import check_platform
+from bis.environments.places import protect, sweep, write_state
 from bis.environments.uv_command import run_uv
-from bis.errors import BuildError
 from bis.home_files import home_errors
 
 if TYPE_CHECKING:
@@ -47,7 +43,7 @@ class Builder:
         Raises BuildError, HomeError, InterpreterNotFoundError.
         """
         begun = time.monotonic()
-        self._check_platform()
+        check_platform(self.lock)
         interpreter = self._interpreter()
         sweep(prefix)
         self.notify(f"Building the environment (Python {interpreter.version})")
@@ -55,7 +51,7 @@ class Builder:
         try:
             with home_errors("build the environment"):
                 self._fill(aside, interpreter)
-                _write_state(aside, self.lock, interpreter)
+                write_state(aside, self.lock, python=interpreter.version)
                 _move_into_place(aside, prefix)
                 protect(prefix)
         finally:
@@ -65,13 +61,6 @@ class Builder:
         self.notify(
             f"Installed {count} package{'' if count == 1 else 's'} in {time.monotonic() - begun:.1f} s"
         )
-
-    def _check_platform(self) -> None:
-        if not same_platform(self.lock.platform):
-            raise BuildError(
-                f"this environment was locked for {self.lock.platform}, and this machine is {platform_tag()}",
-                hint="Its packages were chosen for that one: resolve them here, with `bis run` or `bis lock`.",
-            )
 
     def _interpreter(self) -> Interpreter:
         """Return the locked interpreter, else one of the same minor version with a note."""
@@ -98,20 +87,6 @@ class Builder:
                 show_progress=self.show_progress,
                 held=self.held,
             ).install()
-
-
-def _write_state(aside: Path, lock: Lock, interpreter: Interpreter) -> None:
-    (aside / LOCK_COPY).write_text(json.dumps(lock.to_dict()), encoding="utf-8")
-    state = {
-        "format": 1,
-        "digest": lock.digest,
-        "manager": lock.manager,
-        "python": interpreter.version,
-        "packages": len(lock.packages),
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-    }
-    # No fsync, which would wait for thousands of links: a state that a crash cuts short is not read as one.
-    (aside / STATE_FILE).write_text(json.dumps(state), encoding="utf-8")
 
 
 def _move_into_place(aside: Path, prefix: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bis.environments import lock_files
 from bis.environments.as_of import AsOf
+from bis.environments.keeping import local_digests
 from bis.environments.locks import same_platform
 from bis.errors import Position, ResolutionError, UsageError
 from bis.home_files import replace_text
@@ -36,7 +37,7 @@ def find(spec: EnvironmentSpec, *, home: Home, notify: Callable[[str], None], re
     try:
         file = lock_files.read(spec.directory)
         if file is not None:
-            return file.current(spec, _local_digests(spec, home))
+            return file.current(spec, local_digests(spec, home))
     except ResolutionError as error:
         if required:
             raise
@@ -80,7 +81,7 @@ def write(
     before = _here(file)
     if file and before and not upgrade and not as_of.asked:
         if file.declared == lock_files.declared_digest(spec):
-            return Written(file.path, file.current(spec, _local_digests(spec, home)), before, changed=False)
+            return Written(file.path, file.current(spec, local_digests(spec, home)), before, changed=False)
         as_of = _dated(before) or as_of
     lock = resolve(as_of)
     base = file if file and file.declared == lock_files.declared_digest(spec) else lock_files.new(spec)
@@ -135,14 +136,6 @@ def _dated(lock: Lock) -> AsOf | None:
     if lock.as_of is None:
         return None
     return AsOf(datetime.fromisoformat(lock.as_of.replace("Z", "+00:00")), lock_files.NAME)
-
-
-def _local_digests(spec: EnvironmentSpec, home: Home) -> dict[str, str]:
-    if not spec.local:
-        return {}
-    from bis.environments import local_paths
-
-    return local_paths.digests(spec.local, spec.directory, home)
 
 
 def _check_uv_lock(spec: EnvironmentSpec, path: Path) -> None:

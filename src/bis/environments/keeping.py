@@ -37,7 +37,7 @@ def lock_once(
     project bears on the answer.
     """
     settled = as_of.settled(spec.declared_digest(), home, upgrade=upgrade)
-    digests = _local_digests(spec, home)
+    digests = local_digests(spec, home)
     key = locks.key_of(spec, settled, digests, surroundings)
     newest = settled.time is None and not spec.lock_file
     kept = None if newest or upgrade else locks.read_kept(home, key)
@@ -57,7 +57,8 @@ def lock_once(
         return resolved
 
 
-def _local_digests(spec: EnvironmentSpec, home: Home) -> dict[str, str]:
+def local_digests(spec: EnvironmentSpec, home: Home) -> dict[str, str]:
+    """Return the SHA-256 of what is installed from each local package of a project, by path."""
     if not spec.local:
         return {}
     from bis.environments import local_paths  # most projects have none

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from bis.errors import BuildError
 from bis.home_files import home_errors, replace_text
 
 if TYPE_CHECKING:
@@ -177,6 +178,15 @@ def platform_tag() -> str:
 def same_platform(tag: str) -> bool:
     """Whether a lock for ``tag`` is for this system and architecture; its C library may be another version."""
     return tag.split("-")[:2] == platform_tag().split("-")[:2]
+
+
+def check_platform(lock: Lock) -> None:
+    """Raise BuildError for a lock of another platform."""
+    if not same_platform(lock.platform):
+        raise BuildError(
+            f"this environment was locked for {lock.platform}, and this machine is {platform_tag()}",
+            hint="Its packages were chosen for that one: resolve them here, with `bis run` or `bis lock`.",
+        )
 
 
 def key_of(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bis.environments.environment import STATE_FILE, lock_path
 from bis.environments.locks import Lock
+from bis.environments.places import LOCK_COPY
 from bis.errors import UsageError
 from bis.file_locks import exclusive_if_free
 from bis.home_files import home_errors, read_document
@@ -53,13 +54,13 @@ def show_environment(home: Home, digest_prefix: str) -> tuple[StoredEnvironment,
         problem = f"{len(found)} environments begin" if found else "no environment begins"
         raise UsageError(f"{problem} with {digest_prefix!r}", hint="`bis env list` shows them all.")
     prefix, state = found[0]
-    lock = Lock.from_dict(json.loads((prefix / "bis-lock.json").read_text("utf-8")))
+    lock = Lock.from_dict(json.loads((prefix / LOCK_COPY).read_text("utf-8")))
     return _stored(prefix, state), lock
 
 
 def changed_files(prefix: Path) -> list[Path]:
     """Return the installed files that were edited after the environment was built, bytecode left out."""
-    built = (prefix / "bis-lock.json").stat().st_mtime_ns
+    built = (prefix / LOCK_COPY).stat().st_mtime_ns
     library = prefix / "lib"
     entries = (
         (entry for entry in _entries(library) if "__pycache__" not in entry.path) if library.is_dir() else ()

@@ -5,12 +5,10 @@ So it cannot be made aside and moved. Until its state is written, which comes la
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,11 +16,10 @@ from bis.environments.conda import activation, engine, settings
 from bis.environments.conda.channels import Channels
 from bis.environments.conda.installing import install_conda
 from bis.environments.conda.progress import progress
-from bis.environments.environment import STATE_FILE, Activation
-from bis.environments.locks import platform_tag, same_platform
-from bis.environments.places import LOCK_COPY, protect, sweep
-from bis.errors import BuildError
-from bis.home_files import home_errors, replace_text
+from bis.environments.environment import Activation
+from bis.environments.locks import check_platform
+from bis.environments.places import protect, sweep, write_state
+from bis.home_files import home_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +43,7 @@ class CondaBuilder:
     def build(self, prefix: Path) -> None:
         """Make the environment at ``prefix``, or leave nothing there. Raises BuildError, HomeError."""
         begun = time.monotonic()
-        self._check_platform()
+        check_platform(self.lock)
         sweep(prefix)
         shutil.rmtree(prefix, ignore_errors=True)  # what a killed build has left
         python = f" (Python {self.lock.python})" if self.lock.python else ""
@@ -54,7 +51,13 @@ class CondaBuilder:
         try:
             with home_errors("build the environment"):
                 self._fill(prefix)
-                self._write_state(prefix, self._activated(prefix))
+                found = self._activated(prefix)
+                write_state(
+                    prefix,
+                    self.lock,
+                    python=self.lock.python,
+                    more={"prefix": str(prefix), "activation": found.to_dict()},
+                )
                 protect(prefix)
         except BaseException:
             shutil.rmtree(prefix, ignore_errors=True)
@@ -63,13 +66,6 @@ class CondaBuilder:
         self.notify(
             f"Installed {count} package{'' if count == 1 else 's'} in {time.monotonic() - begun:.1f} s"
         )
-
-    def _check_platform(self) -> None:
-        if not same_platform(self.lock.platform):
-            raise BuildError(
-                f"this environment was locked for {self.lock.platform}, and this machine is {platform_tag()}",
-                hint="Its packages were chosen for that one: resolve them here, with `bis run` or `bis lock`.",
-            )
 
     def _fill(self, prefix: Path) -> None:
         channels = Channels.here(settings.read(), self.directory)
@@ -103,17 +99,3 @@ class CondaBuilder:
         with tempfile.TemporaryDirectory(dir=self.home.ensure(self.home.cache), prefix="building-") as name:
             renv.restore(self.lock.renv, work=Path(name), activation=found, notify=self.notify)
         return Activation(found.path, {**found.variables, **renv.WITHOUT_AUTOLOADER})
-
-    def _write_state(self, prefix: Path, found: Activation) -> None:
-        (prefix / LOCK_COPY).write_text(json.dumps(self.lock.to_dict()), encoding="utf-8")
-        state = {
-            "format": 1,
-            "digest": self.lock.digest,
-            "manager": self.lock.manager,
-            "prefix": str(prefix),
-            "python": self.lock.python,
-            "packages": len(self.lock.packages),
-            "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "activation": found.to_dict(),
-        }
-        replace_text(prefix / STATE_FILE, json.dumps(state), durable=False)

@@ -47,7 +47,6 @@ __all__ = [
     "is_cached",
     "platform",
     "solve",
-    "virtual_packages",
 ]
 
 
@@ -105,12 +104,8 @@ def platform() -> str:
     return str(rattler.Subdir.current())
 
 
-def virtual_packages() -> list[str]:
-    """Return what this machine has that packages ask for, as ``__glibc=2.36``; CONDA_OVERRIDE_* counts."""
-    return [f"{each.name.normalized}={each.version}" for each in _generic()]
-
-
-def _generic() -> list[rattler.GenericVirtualPackage]:
+def _of_machine() -> list[rattler.GenericVirtualPackage]:
+    """What this machine has that packages ask for, as ``__glibc``; CONDA_OVERRIDE_* counts."""
     found = VirtualPackage.detect(VirtualPackageOverrides.from_env())
     return [each.into_generic() for each in found]
 
@@ -133,7 +128,7 @@ def solve(
         [rattler.Channel(each) for each in problem.channels],
         specs,
         gateway,
-        virtual_packages=_generic(),
+        virtual_packages=_of_machine(),
         channel_priority=rattler.ChannelPriority.Strict
         if problem.strict
         else rattler.ChannelPriority.Disabled,
