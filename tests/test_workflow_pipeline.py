@@ -530,6 +530,12 @@ def test_the_api_gives_the_steps(bis: Bis, project: Path) -> None:
     )
     status, metrics, steps = json.loads(answer.stdout.splitlines()[-1])
     assert (status, metrics, set(steps.values())) == ("FINISHED", {"m": 1.0}, {"finished"})
+    assert "[prepare] prepared" in answer.stdout.splitlines()
+
+
+def test_a_pipeline_that_a_script_starts_shows_what_its_steps_print(bis: Bis, project: Path) -> None:
+    (project / "main.py").write_text("import bis\nbis.run('.', 'left')\n")
+    assert bis("run", project, "-e", "main.py").out == "[prepare] prepared\n"
 
 
 def _is_alive(pid: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,12 @@ if TYPE_CHECKING:
     from bis.runs import RunOptions
 
 
+def show_line(step: str, line: str, descriptor: int = 1) -> None:
+    """Write a line of a step, with its name, to a descriptor: standard output, where its command would write alone."""
+    with contextlib.suppress(OSError):  # nobody reads any more
+        os.write(descriptor, f"[{step}] {line}\n".encode())
+
+
 @dataclass(frozen=True, kw_only=True)
 class PipelineOptions:
     """How a pipeline is run and shown."""
@@ -29,7 +37,7 @@ class PipelineOptions:
     """How many steps may run at the same time; None: as many as there are cores."""
     on_begin: Callable[[str, Mapping[str, Step]], None] = lambda _run_id, _steps: None
     on_change: Callable[[Step], None] = lambda _: None
-    on_line: Callable[[str, str], None] = lambda _step, _line: None
+    on_line: Callable[[str, str], None] = show_line
     """A line that a step has written; called from the thread of that step."""
     on_note: Callable[[str, str], None] | None = None
     """What bis has to say of a step; None: said as what it says of the whole."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bis.errors import NotRepeatableError, ParameterError, RunNotFoundError, did_you_mean
@@ -15,6 +14,7 @@ from bis.pipelines import PipelineOptions
 from bis.pipelines.output import StepOutput
 from bis.pipelines.parent import DOCUMENT, PipelineParent
 from bis.pipelines.running import left_s, run_pipeline
+from bis.pipelines.starting import show_line
 from bis.pipelines.values import artifact_place, folders_of
 from bis.repeat.recorded import RecordedRun
 from bis.repeat.rerun import Place, check_again, execute_again
@@ -218,10 +218,4 @@ def _shown_on(streams: Streams | None) -> Callable[[str, str], None]:
     """Shows a line of a step on the descriptor that is for standard output, if any."""
     if streams is None or streams.stdout is None:
         return lambda _step, _line: None
-    descriptor = streams.stdout
-
-    def show(step: str, line: str) -> None:
-        with contextlib.suppress(OSError):  # nobody reads any more
-            os.write(descriptor, f"[{step}] {line}\n".encode())
-
-    return show
+    return partial(show_line, descriptor=streams.stdout)
