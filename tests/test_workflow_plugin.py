@@ -120,3 +120,22 @@ def test_the_command_waits_and_says_how_it_ended(bis: Bis, tmp_path: Path) -> No
     failed = mlflow("run", str(project), "-b", "bis", "-e", "bad")
     assert failed.returncode == 1
     assert "failed" in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ('{"sed": 3}', "has 'sed', which bis does not know. Did you mean 'seed'?"),
+        ('{"seed": "x"}', "'seed' of the backend configuration is 'x': it must be int"),
+        ('{"timeout_s": true}', "it must be int or float"),
+    ],
+)
+def test_a_mistake_in_the_backend_configuration_is_found_before_a_run_is_made(
+    bis: Bis, tmp_path: Path, config: str, said: str
+) -> None:
+    project = write_project(tmp_path / "project", _MLPROJECT, {"main.py": _MAIN})
+    mlflow = _Mlflow(plugin_python("3.17.2"), bis, f"sqlite:///{tmp_path}/mlflow.db")
+    refused = mlflow("run", str(project), "-b", "bis", "-c", config)
+    assert refused.returncode == 1
+    assert said in refused.stderr
+    assert mlflow(script=_LOOK).stdout.splitlines()[-1] == "[]"

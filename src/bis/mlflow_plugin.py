@@ -23,6 +23,7 @@ from mlflow.projects.submitted_run import SubmittedRun
 from mlflow.tracking import MlflowClient
 from mlflow.tracking.fluent import active_run
 
+from bis.errors import did_you_mean
 from bis.execution.enclosing import boot_command
 from bis.execution.variables import PROBE
 from bis.tracking.tags import PARENT
@@ -31,8 +32,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
     from types import ModuleType
 
-_CHOSEN = ("seed", "level", "reuse", "as_of", "timeout_s", "upgrade", "locked", "env_file", "tags")
-"""Keys of a backend configuration that are options of ``bis.run``."""
+_CHOSEN: Mapping[str, tuple[type, ...]] = {
+    "seed": (int,),
+    "level": (str,),
+    "reuse": (bool, str),
+    "as_of": (str,),
+    "timeout_s": (int, float),
+    "upgrade": (bool,),
+    "locked": (bool,),
+    "env_file": (str,),
+    "tags": (dict,),
+}
+"""Keys of a backend configuration that are options of ``bis.run``, and the types that they take."""
+_OF_MLFLOW = ("build_image", "docker_auth")
+"""Keys that MLflow puts there itself, beside those in capitals or with a ``_`` before them."""
 _MLFLOWS_OWN = ("mlflow.user", "mlflow.runName", PARENT)
 """Tags that MLflow's run has of its own."""
 _AT_ONCE = 100
@@ -54,13 +67,14 @@ class BisBackend(AbstractBackend):  # type: ignore[misc]
     ) -> BisSubmittedRun:
         """Start the run; raises ExecutionException when bis refuses it, and leaves no run RUNNING then."""
         config = dict(backend_config or {})
+        _check(config)
         client = MlflowClient(tracking_uri)
         run_id = client.create_run(experiment_id, tags=_tags(project_uri, entry_point, version)).info.run_id
         is_server = tracking_uri.startswith(("http://", "https://"))
         request = {
             **_nested()._DEFAULTS,
-            **{name: config[name] for name in _CHOSEN if name in config},
-            "tags": {**config.get("tags", {}), "mlflow.project.backend": "bis"},
+            **{name: config[name] for name in _CHOSEN if config.get(name) is not None},
+            "tags": {**(config.get("tags") or {}), "mlflow.project.backend": "bis"},
             "uri": os.fspath(project_uri),
             "entry_point": entry_point,
             "version": version,
@@ -120,6 +134,8 @@ class BisSubmittedRun(SubmittedRun):  # type: ignore[misc]
     def _end(self) -> None:
         """Wait for the run, and bring what came of it into MLflow's store."""
         self._run.wait()
+        if self._run.error is not None:
+            sys.stderr.write(f"bis: {self._run.error}\n")  # MLflow says only that the run has failed
         try:
             if self._is_copied:
                 self._copy()
@@ -149,6 +165,24 @@ class BisSubmittedRun(SubmittedRun):  # type: ignore[misc]
         metrics = [Metric(point.key, point.value, point.timestamp, point.step) for point in points]
         for start in range(0, len(metrics), 1000):
             self._client.log_batch(self._run_id, metrics=metrics[start : start + 1000])
+
+
+def _check(config: Mapping[str, Any]) -> None:
+    """Raise ExecutionException for a key that bis does not know, or a value of another type."""
+    for name, value in config.items():
+        if name.isupper() or name.startswith("_") or name in _OF_MLFLOW:
+            continue
+        if name not in _CHOSEN:
+            hint = did_you_mean(name, _CHOSEN) or f"It may have: {', '.join(_CHOSEN)}."
+            raise ExecutionException(
+                f"the backend configuration has {name!r}, which bis does not know. {hint}"
+            )
+        types = _CHOSEN[name]
+        if value is not None and (not isinstance(value, types) or isinstance(value, bool) > (bool in types)):
+            wanted = " or ".join(each.__name__ for each in types)
+            raise ExecutionException(
+                f"{name!r} of the backend configuration is {value!r}: it must be {wanted}"
+            )
 
 
 def _wait(submitted: BisSubmittedRun) -> None:
