@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bis.home import Home
+from bis.repeat.capsule import import_capsule
+from bis.tracking.sql_store import SqlStore
 from bis_command import Bis, await_file, finish, write_project
 from mlflow_clients import client_python
 
@@ -120,6 +123,31 @@ def test_an_inner_run_of_a_capsule_is_what_it_says(bis: Bis, tmp_path: Path) -> 
         assert refused.status == 2
         assert f"run {inner.split('/')[1][:8]} in lies.zip is not" in refused.err
         assert elsewhere("list", "--json").json == []
+
+
+def test_an_import_that_was_cut_short_is_made_whole_by_the_next(
+    bis: Bis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main = "import bis_nested; bis_nested.run('.', 'child')"
+    parent = bis.run_json(_project(tmp_path / "project", main))["run_id"]
+    assert bis("export", parent, tmp_path / "run.zip").status == 0
+    log_batch, calls = SqlStore.log_batch, iter(range(100))
+
+    def interrupt(*words: Any, **named: Any) -> None:
+        if next(calls) == 3:  # within the parent, when its child is there
+            raise KeyboardInterrupt
+        log_batch(*words, **named)
+
+    elsewhere = Bis(tmp_path / "other home", tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(SqlStore, "log_batch", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            import_capsule(Home(elsewhere.home), tmp_path / "run.zip")
+    assert len(elsewhere("list", "--json").json) == 1
+    imported = elsewhere("import", tmp_path / "run.zip", "--json").json
+    assert imported["run_id"] == parent
+    assert len(elsewhere("show", parent, "--json").json["children"]) == 1
+    assert len(elsewhere("list", "--json").json) == 2
 
 
 def _write_capsule(file: Path, files: dict[str, bytes]) -> None:

@@ -219,6 +219,8 @@ def _is_own(store: Store, checked: _Checked) -> bool:
 def _take_in(store: SqlStore, home: Home, checked: _Checked, inside: list[_Checked]) -> Run:
     """Make the run, after those inside it. Of these, the ones that are here already count as taken in their place."""
     run_id = checked.run.run_id
+    for each in (checked, *inside):
+        _remove_unfinished(store, each.run.run_id)
     wanted = os.urandom(16).hex() if _is_taken(store, run_id) else run_id
     taken: dict[str, str] = {}
     for each in inside:
@@ -230,6 +232,20 @@ def _take_in(store: SqlStore, home: Home, checked: _Checked, inside: list[_Check
         elif here.tags.get(tags.PARENT) == run_id != wanted:
             taken[tags.REUSED + label_of(here)] = here.info.run_id
     return _record(store, home, checked, wanted, taken)
+
+
+def _remove_unfinished(store: SqlStore, run_id: str) -> None:
+    """Remove what an import that was cut short has left of a run."""
+    from bis.tracking.deletion import Deletion
+
+    try:
+        run = store.run(run_id)
+    except RunNotFoundError:
+        return
+    if tags.IMPORT_UNFINISHED in run.tags:
+        store.delete_run(run_id)
+        for _ in Deletion(store).run(run_id):
+            pass
 
 
 def _already_here(store: SqlStore, checked: _Checked) -> Run | None:
@@ -247,7 +263,8 @@ def _already_here(store: SqlStore, checked: _Checked) -> Run | None:
 def _record(store: SqlStore, home: Home, checked: _Checked, wanted: str, changes: Mapping[str, str]) -> Run:
     """Make the run with the id ``wanted``, and some tags changed.
 
-    Cut short, it is one that a later bis marks FAILED, and never looks like the original."""
+    Cut short, it is one that a later bis marks FAILED and the next import removes, and never looks like the original.
+    """
     document = checked.run
     running = RunningDirectory.create(home)
     try:
@@ -260,6 +277,7 @@ def _record(store: SqlStore, home: Home, checked: _Checked, wanted: str, changes
             user_id=document.user_id,
             start_time=document.start_time,
             run_id=wanted,
+            tags=[Tag(tags.IMPORT_UNFINISHED, "true")],
         )
         try:
             _fill(store, wanted, checked, running.path, models, changes)
@@ -332,6 +350,7 @@ def _fill(
     words = [Tag(key, value) for key, value in kept.items()]
     store.log_batch(run_id, tags=[*words, Tag(tags.CAPSULE, checked.identity)])
     store.update_run(run_id, status=document.status, end_time=document.end_time)
+    store.delete_tag(run_id, tags.IMPORT_UNFINISHED)
 
 
 def _add_model(store: SqlStore, run_id: str, model: PackedModel, model_id: str, staged: Path) -> None:
