@@ -145,7 +145,7 @@ def test_an_object_of_a_bucket_is_an_input(bis: Bis, project: Path) -> None:
     server.start()
     try:
         address = "http://{}:{}".format(*server.get_host_and_port())
-        urllib.request.urlopen(urllib.request.Request(f"{address}/bucket", method="PUT")).close()
+        urllib.request.urlopen(urllib.request.Request(f"{address}/inputs", method="PUT")).close()
         variables = {
             "MLFLOW_S3_ENDPOINT_URL": address,
             "AWS_ACCESS_KEY_ID": "a",
@@ -153,15 +153,15 @@ def test_an_object_of_a_bucket_is_an_input(bis: Bis, project: Path) -> None:
             "AWS_REGION": "us-east-1",
         }
         config = {"endpoint": address, "access_key_id": "a", "secret_access_key": "b", "region": "us-east-1"}
-        store = obstore.store.from_url("s3://bucket", config=config, client_options={"allow_http": True})
+        store = obstore.store.from_url("s3://inputs", config=config, client_options={"allow_http": True})
         obstore.put(store, "data/train set.csv", b"4,5,6\n")
-        result = bis("run", project, "-q", "-P", "data=s3://bucket/data/train set.csv", **variables)
+        result = bis("run", project, "-q", "-P", "data=s3://inputs/data/train set.csv", **variables)
         assert (result.status, result.out) == (0, "4,5,6\ntrain set.csv\n"), result.err
-        absent = bis("run", project, "-P", "data=s3://bucket/nowhere.csv", **variables)
+        absent = bis("run", project, "-P", "data=s3://inputs/nowhere.csv", **variables)
     finally:
         server.stop()
     assert absent.status == 2
-    assert "s3://bucket/nowhere.csv" in absent.err
+    assert "s3://inputs/nowhere.csv" in absent.err
     assert bis.statuses() == ["FINISHED"]
     assert not subprocess.run(
         ["grep", "-ra", "s3cret", str(bis.home)], capture_output=True, check=False

@@ -69,8 +69,15 @@ class Tracked:
 
     def history(self, run_id: str, key: str) -> list[float]:
         """The values of a metric, by step and time."""
-        answer = self.ask("metrics/get-history", run_id=run_id, metric_key=key, max_results=100_000)
-        return [float(one.get("value", 0)) for one in answer.get("metrics", [])]
+        found: list[float] = []
+        token = ""
+        while True:
+            words = {"page_token": token} if token else {}
+            answer = self.ask("metrics/get-history", run_id=run_id, metric_key=key, max_results=25_000, **words)
+            found += [float(one.get("value", 0)) for one in answer.get("metrics", [])]
+            token = answer.get("next_page_token", "")
+            if not token:
+                return found
 
     def artifact(self, run: Any, path: str) -> bytes:
         """The content of an artifact."""
