@@ -70,14 +70,13 @@ class Tracked:
     def history(self, run_id: str, key: str) -> list[float]:
         """The values of a metric, by step and time."""
         found: list[float] = []
-        token = ""
+        query: dict[str, Any] = {"run_id": run_id, "metric_key": key, "max_results": 25_000}
         while True:
-            words = {"page_token": token} if token else {}
-            answer = self.ask("metrics/get-history", run_id=run_id, metric_key=key, max_results=25_000, **words)
+            answer = self.ask("metrics/get-history", None, **query)
             found += [float(one.get("value", 0)) for one in answer.get("metrics", [])]
-            token = answer.get("next_page_token", "")
-            if not token:
+            if not answer.get("next_page_token"):
                 return found
+            query["page_token"] = answer["next_page_token"]
 
     def artifact(self, run: Any, path: str) -> bytes:
         """The content of an artifact."""
