@@ -148,6 +148,16 @@ def test_a_package_that_is_nowhere_is_named_with_its_line(project: Project, chan
     assert channel.directory.name in (caught.value.hint or "")
 
 
+@pytest.mark.parametrize(("more", "is_said"), [([], True), (["nodefaults"], False)])
+def test_the_channel_of_conda_itself_is_named_unless_the_file_leaves_it_out(
+    project: Project, channel: Channel, more: list[str], is_said: bool
+) -> None:
+    channel.add("tool", "1.0")
+    with pytest.raises(ResolutionError) as caught:
+        lock(project, [channel.url, *more], "nowhere=3")
+    assert ("would also have looked in defaults" in (caught.value.hint or "")) == is_said
+
+
 def test_a_channel_that_is_not_there_is_named(project: Project, tmp_path: Path) -> None:
     with pytest.raises(ResolutionError, match="gone") as caught:
         lock(project, [(tmp_path / "gone").as_uri()], "tool")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bis.environments.conda.channels import is_defaults, without_credentials
+from bis.environments.conda.channels import NO_DEFAULTS, is_defaults, without_credentials
 from bis.environments.resolution_errors import place_of
 from bis.errors import BisError, BuildError, HomeError, Position, ResolutionError, SpecError
 
@@ -51,12 +51,12 @@ def unsolvable(
         f"the declared conda packages cannot be installed together{held}:\n{_shortened(reasons)}"
         if not missing
         else f"no channel has {', '.join(missing)} as declared{held}:\n{_shortened(reasons)}",
-        hint=_hint(reasons, channels, missing=bool(missing), later=later),
+        hint=_hint(reasons, channels, spec, missing=bool(missing), later=later),
         where=place_of(spec.file, names),
     )
 
 
-def _hint(reasons: str, channels: Sequence[str], *, missing: bool, later: bool) -> str:
+def _hint(reasons: str, channels: Sequence[str], spec: EnvironmentSpec, *, missing: bool, later: bool) -> str:
     if later:
         return "There are newer packages than that date allows: --as-of latest takes today's."
     virtual = _VIRTUAL.search(reasons)
@@ -67,7 +67,9 @@ def _hint(reasons: str, channels: Sequence[str], *, missing: bool, later: bool) 
         )
     if missing:
         asked = ", ".join(channels)
-        more = "" if any(map(is_defaults, channels)) else "; conda itself would also have looked in defaults"
+        has_said = spec.conda is not None and NO_DEFAULTS in spec.conda.channels
+        others = has_said or any(map(is_defaults, channels))
+        more = "" if others else "; conda itself would also have looked in defaults"
         return f"Check name and version. These channels were asked: {asked}{more}."
     return "Loosen the versions that contradict each other. Of a package, only the first channel that has it counts."
 
