@@ -95,6 +95,15 @@ def test_a_stale_lock_fails_a_locked_run_and_is_said_otherwise(bis: Bis, project
     assert "bis.lock is not used: the lock is stale" in free.err
 
 
+def test_a_lock_of_another_manager_is_called_that_and_not_stale(bis: Bis, project: Path) -> None:
+    bis("lock", project, "--as-of", "2021-01-01")
+    file = project / "bis.lock"
+    file.write_text(file.read_text().replace('"manager": "uv"', '"manager": "conda"'))
+    locked = bis("run", project, "--locked")
+    assert locked.status == 2
+    assert "bis.lock:1: the lock is of conda, and what is asked for is of uv" in locked.err
+
+
 def test_a_refreshed_lock_changes_what_was_declared_anew_alone(bis: Bis, project: Path) -> None:
     bis("lock", project, "--as-of", "2021-01-01")
     declare(project, "alpha", "beta")

@@ -39,6 +39,13 @@ class LockFile:
 
         Raises ResolutionError when the file is stale or has no lock for this platform.
         """
+        managers = {lock.manager for lock in self.locks}
+        if managers and spec.manager not in managers:
+            raise ResolutionError(
+                f"the lock is of {' and '.join(sorted(managers))}, and what is asked for is of {spec.manager}",
+                where=Position(self.path, 1),
+                hint="Leave --env-manager out, or write the lock anew with `bis lock`.",
+            )
         if self.declared != declared_digest(spec):
             raise ResolutionError(
                 "the lock is stale: what the project declares was changed after it was written",
