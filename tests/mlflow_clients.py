@@ -35,9 +35,9 @@ CLIENTS: dict[str, tuple[str, tuple[str, ...]]] = {
         (*_ONE, "markupsafe<2.1", "jinja2<3.1", "werkzeug<2.1", "flask<2.1", "itsdangerous<2.1"),
     ),
     "1.30.1": ("3.8", (*_ONE, "matplotlib<3.8")),
-    "2.17.2": ("3.8", ("scikit-learn==1.3.2", "setuptools<81")),
-    "2.22.1": ("3.10", ("scikit-learn==1.6.1", "setuptools<81")),
-    "3.17.2": ("3.11", ("scikit-learn",)),
+    "2.17.2": ("3.8", ("scikit-learn==1.3.2", "setuptools<81", "psutil")),
+    "2.22.1": ("3.10", ("scikit-learn==1.6.1", "setuptools<81", "psutil")),
+    "3.17.2": ("3.11", ("scikit-learn", "psutil")),
 }
 """MLflow version -> (Python version, what is installed beside it)."""
 

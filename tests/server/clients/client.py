@@ -3,6 +3,7 @@
 # mypy: ignore-errors
 # ruff: noqa: PTH100, PTH110, PTH118, PTH120, PTH123, UP031
 
+import io
 import json
 import math
 import os
@@ -14,12 +15,14 @@ import warnings
 import mlflow
 import numpy
 import pandas
+from calls import called, note_calls
 from mlflow.entities import Metric, Param, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 warnings.simplefilter("ignore")
 VERSION = tuple(int(part) for part in mlflow.__version__.split(".")[:2])
+public = note_calls()
 client = MlflowClient()
 
 
@@ -36,6 +39,12 @@ def refused(code, function, *arguments, **named):
     else:
         check("%s is refused with %s" % (function.__name__, code), False)
 
+
+# The address.
+check("address", mlflow.get_tracking_uri() == mlflow.get_registry_uri() == os.environ["MLFLOW_TRACKING_URI"])
+mlflow.set_tracking_uri(mlflow.get_tracking_uri())
+mlflow.set_registry_uri(mlflow.get_tracking_uri())
+check("is set", mlflow.is_tracking_uri_set())
 
 # Experiments.
 tags = {"tags": {"team": "blue"}} if VERSION >= (1, 15) else {}
@@ -65,11 +74,17 @@ if VERSION >= (1, 28):
 if VERSION < (2, 0):
     page = client.list_experiments(view_type=ViewType.ALL, max_results=2)
     check("list", len(page) == 2 and page.token)
+    check("fluent list", [item.name for item in mlflow.list_experiments()] == ["first", "Default"])
 client.restore_experiment(second)
 mlflow.delete_experiment(second)
-client.restore_experiment(second)
-if VERSION >= (2, 18):
-    mlflow.set_experiment_tags({"a": 1, "b": 2})
+(mlflow if VERSION >= (3, 0) else client).restore_experiment(second)
+mlflow.set_experiment("renamed")
+mlflow.set_experiment_tag("one", 1)
+mlflow.set_experiment_tags({"a": 1, "b": 2})
+check("fluent tags", client.get_experiment(second).tags == {"one": "1", "a": "1", "b": "2"})
+if VERSION >= (3, 0):
+    mlflow.delete_experiment_tag("one")
+    check("no fluent tag", "one" not in client.get_experiment(second).tags)
 if VERSION >= (2, 20) and hasattr(client, "delete_experiment_tag"):
     client.set_experiment_tag(second, "gone", "x")
     client.delete_experiment_tag(second, "gone")
@@ -125,7 +140,11 @@ check("deleted runs", len(client.search_runs([first], run_view_type=ViewType.DEL
 client.restore_run(other.info.run_id)
 mlflow.delete_run(other.info.run_id)
 check("active runs", len(client.search_runs([first])) == 1)
-client.restore_run(other.info.run_id)
+(mlflow if VERSION >= (3, 0) else client).restore_run(other.info.run_id)
+check("fluent", mlflow.get_run(other.info.run_id).info.lifecycle_stage == "active")
+if VERSION < (2, 0):
+    infos = client.list_run_infos(first, max_results=1)
+    check("infos", len(infos) == 1 and infos.token and len(mlflow.list_run_infos(first)) == 2)
 found = client.search_runs([first, second], "metrics.m > 0.15 and params.p = '1' and tags.t99 LIKE '9%'")
 check("found", [item.info.run_id for item in found] == [run_id])
 check("missing", len(client.search_runs([first], "params.p != '2'")) == 1)
@@ -146,11 +165,18 @@ if VERSION >= (1, 30) and VERSION < (2, 0):
 mlflow.set_experiment(experiment_id=first) if VERSION >= (1, 22) else mlflow.set_experiment("first")
 mlflow.start_run(tags={"x": "y"})
 check("active", mlflow.active_run().info.experiment_id == first)
+mlflow.log_metric("c", 1)
+mlflow.set_tag("d", "e")
 mlflow.log_params({"a": 1, "b": "two"})
 mlflow.log_metrics({"a": 1, "b": 2.5}, step=3)
 mlflow.set_tags({"one": 1})
 mlflow.delete_tag("one")
 check("uri", mlflow.get_artifact_uri("x/y").startswith("mlflow-artifacts:/"))
+with mlflow.start_run(nested=True) as child:
+    mlflow.log_param("nested", "yes")
+if VERSION >= (2, 3):
+    for found in (mlflow.get_parent_run(child.info.run_id), client.get_parent_run(child.info.run_id)):
+        check("parent", found.info.run_id == mlflow.active_run().info.run_id)
 mlflow.end_run("KILLED")
 if VERSION >= (1, 25):
     check("last", mlflow.last_active_run().info.status == "KILLED")
@@ -171,15 +197,22 @@ with tempfile.TemporaryDirectory() as directory, mlflow.start_run() as stored:
     client.log_text(number, "text", "texts/b.txt")
     client.log_dict(number, {"a": 1}, "dicts/c.json")
     mlflow.log_image(numpy.zeros((4, 4, 3), dtype=numpy.uint8), "image.png")
+    client.log_image(number, numpy.zeros((4, 4, 3), dtype=numpy.uint8), "all/image.png")
     expected = ["a.txt", "all", "by client", "deep", "dict.json", "dict.yml", "dicts", "image.png", "texts"]
     if VERSION >= (2, 13):
         mlflow.log_image(numpy.zeros((4, 4)), key="steps", step=1)
         expected.append("images")
     if VERSION >= (2, 3):
         mlflow.log_table({"a": [1, 2], "b": ["x", "y"]}, "table.json")
+        client.log_table(number, {"a": [5]}, "all/table.json")
+        check("by client", list(client.load_table(first, "all/table.json", [number])["a"]) == [5])
         mlflow.log_table(pandas.DataFrame({"a": [3], "b": ["z"]}), "table.json")
         check("table", list(mlflow.load_table("table.json", run_ids=[number])["a"]) == [1, 2, 3])
         expected.append("table.json")
+    if VERSION >= (3, 0):
+        mlflow.log_stream(io.BytesIO(b"stream"), "stream.bin")
+        client.log_stream(number, io.BytesIO(b"stream"), "all/stream.bin")
+        expected.append("stream.bin")
     try:
         import matplotlib
 
@@ -188,6 +221,7 @@ with tempfile.TemporaryDirectory() as directory, mlflow.start_run() as stored:
 
         figure, axes = plot.subplots()
         mlflow.log_figure(figure, "figure.png")
+        client.log_figure(number, figure, "all/figure.png")
         expected.append("figure.png")
     except ImportError:
         pass
@@ -211,7 +245,7 @@ with tempfile.TemporaryDirectory() as directory, mlflow.start_run() as stored:
         check("image", mlflow.artifacts.load_image("runs:/%s/image.png" % number).size == (4, 4))
     if VERSION >= (2, 0):
         by_uri = mlflow.artifacts.list_artifacts(artifact_uri="runs:/%s/all" % number)
-        check("by uri", [item.path.rpartition("/")[2] for item in by_uri] == ["a.txt"])
+        check("by uri", "a.txt" in [item.path.rpartition("/")[2] for item in by_uri])
     check("whole", os.path.exists(os.path.join(whole, "deep", "er", "a.txt")))
     try:
         client.download_artifacts(number, "no", directory)
@@ -233,6 +267,8 @@ if VERSION >= (2, 4):
     check("source", mlflow.data.get_source(by_name["rows"].dataset) is not None)
     found = client.search_runs([first], "dataset.name = 'rows' and dataset.context = 'training'")
     check("by dataset", [item.info.run_id for item in found] == [reading.info.run_id])
+    client.log_inputs(reading.info.run_id, [by_name["zeros"]])
+    check("once", len(client.get_run(reading.info.run_id).inputs.dataset_inputs) == 2)
 
 # Asynchronous logging.
 if VERSION >= (2, 8):
@@ -257,11 +293,28 @@ if VERSION >= (2, 10):
         mlflow.log_param("p", 1)
         mlflow.log_text("later", "later.txt")
         mlflow.flush_async_logging()
+        mlflow.flush_artifact_async_logging()
     mlflow.config.enable_async_logging(False)
     check("enabled", len(client.get_metric_history(enabled.info.run_id, "m")) == 50)
 
+# Metrics of the machine.
+if VERSION >= (2, 8):
+    mlflow.enable_system_metrics_logging()
+    mlflow.set_system_metrics_sampling_interval(0.1)
+    mlflow.set_system_metrics_samples_before_logging(1)
+    mlflow.set_system_metrics_node_id("here")
+    with mlflow.start_run() as watched:
+        until = time.time() + 60
+        while not client.get_run(watched.info.run_id).data.metrics and time.time() < until:
+            time.sleep(0.1)
+    mlflow.disable_system_metrics_logging()
+    names = client.get_run(watched.info.run_id).data.metrics
+    check("system metrics: %s" % sorted(names), "system/here/cpu_utilization_percentage" in names)
+
 # What only MLflow 3 has.
 if VERSION >= (3, 0):
+    from mlflow.entities import LoggedModelInput, LoggedModelOutput
+
     with mlflow.start_run() as outer:
         made = mlflow.create_external_model(name="outside", model_type="agent", params={"a": "1"})
         mlflow.log_metric("quality", 0.5, model_id=made.model_id)
@@ -278,6 +331,14 @@ if VERSION >= (3, 0):
         [first], filter_string="name = 'outside' and metrics.quality > 0.4", output_format="list"
     )
     check("search", [item.model_id for item in found] == [made.model_id])
+    with mlflow.start_run(run_id=outer.info.run_id):
+        on = mlflow.data.from_pandas(rows, name="rows")
+        mlflow.log_metric("quality", 0.1, model_id=made.model_id, dataset=on)
+    for dataset, count in (("rows", 1), ("other", 0)):
+        found = mlflow.search_logged_models(
+            [first], datasets=[{"dataset_name": dataset}], output_format="list"
+        )
+        check("by dataset %s" % dataset, len(found) == count)
     ordered = client.search_logged_models(
         [first], order_by=[{"field_name": "metrics.quality", "ascending": False}], max_results=1
     )
@@ -288,6 +349,36 @@ if VERSION >= (3, 0):
     check("last", mlflow.last_logged_model().model_id == pending.model_id)
     client.delete_logged_model(pending.model_id)
     refused("RESOURCE_DOES_NOT_EXIST", client.get_logged_model, pending.model_id)
+    with mlflow.start_run() as linked, tempfile.TemporaryDirectory() as directory:
+        run_id = linked.info.run_id
+        own = client.create_logged_model(first, "own", run_id, {"a": 1, "b": 2}, {"c": "3"}, "agent")
+        client.log_model_params(own.model_id, {"d": "4"})
+        client.set_logged_model_tags(own.model_id, {"e": "5"})
+        client.delete_logged_model_tag(own.model_id, "b")
+        with open(os.path.join(directory, "file.txt"), "w") as opened:
+            opened.write("file")
+        client.log_model_artifact(own.model_id, os.path.join(directory, "file.txt"))
+        client.log_model_artifacts(own.model_id, directory, "all")
+        own = client.finalize_logged_model(own.model_id, "READY")
+        outputs = [LoggedModelOutput(own.model_id, 7)]
+        mlflow.log_outputs(outputs)
+        client.log_outputs(run_id, outputs)
+        mlflow.log_inputs([mlflow.data.from_numpy(numpy.zeros(3))], ["test"], [{"x": "y"}], None)
+        client.log_inputs(run_id, models=[LoggedModelInput(made.model_id)])
+    listed = [item.path for item in client.list_logged_model_artifacts(own.model_id)]
+    check("files: %s" % listed, listed == ["all", "file.txt"])
+    listed = [item.path for item in client.list_logged_model_artifacts(own.model_id, "all")]
+    check("files below: %s" % listed, listed == ["all/file.txt"])
+    check("own params", own.params == {"c": "3", "d": "4"} and own.status == "READY")
+    check("own tags", own.tags["a"] == "1" and own.tags["e"] == "5" and "b" not in own.tags)
+    ran = mlflow.get_run(run_id)
+    check("outputs", [(one.model_id, one.step) for one in ran.outputs.model_outputs] == [(own.model_id, 7)])
+    check("inputs", [one.model_id for one in ran.inputs.model_inputs] == [made.model_id])
+    check("datasets", len(ran.inputs.dataset_inputs) == 1)
+    mlflow.set_active_model(name="own")
+    check("active", mlflow.get_active_model_id() == own.model_id)
+    mlflow.clear_active_model()
+    check("inactive", mlflow.get_active_model_id() is None)
 
 # A project of two steps' depth, executed here, with its run in our server.
 project = os.path.join(os.path.dirname(os.path.abspath(__file__)), "project")
@@ -298,6 +389,6 @@ ran = client.get_run(submitted.run_id)
 check("of the project", ran.data.params["alpha"] == "0.5" and ran.data.metrics["doubled"] == 1.0)
 check("source", ran.data.tags["mlflow.source.type"] == "PROJECT" and ran.info.status == "FINISHED")
 check("entry point", ran.data.tags["mlflow.project.entryPoint"] == "main")
-failing = mlflow.projects.run(project, "fail", parameters={}, experiment_id=first, synchronous=False, **here)
+failing = mlflow.run(project, "fail", parameters={}, experiment_id=first, synchronous=False, **here)
 check("failure", not failing.wait() and client.get_run(failing.run_id).info.status == "FAILED")
-json.dump({"version": mlflow.__version__}, sys.stdout)
+json.dump({"version": mlflow.__version__, "public": public, "called": sorted(called)}, sys.stdout)

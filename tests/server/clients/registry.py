@@ -9,6 +9,8 @@ import warnings
 
 import mlflow
 import numpy
+import pandas
+from calls import called, note_calls
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sklearn.datasets import load_iris
@@ -17,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 warnings.simplefilter("ignore")
 VERSION = tuple(int(part) for part in mlflow.__version__.split(".")[:2])
 HAS_ALIASES = VERSION >= (2, 3)
+public = note_calls()
 client = MlflowClient()
 mlflow.set_experiment("registry")
 features, labels = load_iris(return_X_y=True)
@@ -81,7 +84,28 @@ check(
 version = client.get_model_version("iris", "1")
 check("version", version.description == "the first" and version.tags["checked"] == "yes")
 check("no tag", "gone" not in version.tags and version.run_id == run_id)
+if VERSION >= (3, 0):
+    mlflow.set_model_version_tag("iris", "2", "fluent", "yes")
+    check("fluent tag", client.get_model_version("iris", "2").tags["fluent"] == "yes")
 check("download", "/model" in client.get_model_version_download_uri("iris", "1") or VERSION >= (3, 0))
+
+# A version of another model with the same files, and a model judged by its address.
+if VERSION >= (2, 8):
+    client.create_registered_model("copies")
+    copied = client.copy_model_version("models:/iris/1", "copies")
+    check("copied", str(copied.version) == "1" and same("models:/copies/1"))
+    client.delete_registered_model("copies")
+with mlflow.start_run() as judged:
+    mlflow.evaluate(
+        "models:/iris/1",
+        pandas.DataFrame(features).assign(label=labels),
+        targets="label",
+        model_type="classifier",
+        evaluators="default",
+        evaluator_config={"log_model_explainability": False},
+    )
+data = client.get_run(judged.info.run_id).data
+check("evaluated: %s" % sorted(data.metrics), any("accuracy" in name for name in data.metrics))
 
 # Stages, which MLflow 3 still serves.
 client.transition_model_version_stage("iris", "1", "Production")
@@ -132,6 +156,13 @@ if VERSION >= (2, 13):
     check("fluent", [item.name for item in mlflow.search_registered_models()] == ["iris", "other"])
     check("fluent versions", len(mlflow.search_model_versions(filter_string="name = 'iris'")) == 3)
 
+# Whatever library there is, logged by itself.
+mlflow.autolog(silent=True)
+with mlflow.start_run() as automatic:
+    LogisticRegression(max_iter=150).fit(features, labels)
+mlflow.autolog(disable=True, silent=True)
+check("autolog", client.get_run(automatic.info.run_id).data.params["max_iter"] == "150")
+
 # Renaming and deleting.
 client.rename_registered_model("iris", "rose")
 check("renamed", same("models:/rose/1") and client.get_model_version("rose", "1").tags["checked"] == "yes")
@@ -144,4 +175,4 @@ _, _, model = log("rose")
 check(
     "no number twice", str(max(int(v.version) for v in client.search_model_versions("name = 'rose'"))) == "4"
 )
-json.dump({"version": mlflow.__version__}, sys.stdout)
+json.dump({"version": mlflow.__version__, "public": public, "called": sorted(called)}, sys.stdout)
