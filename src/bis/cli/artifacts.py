@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bis.cli.parser import RUN_HELP, Parser, command
+from bis.cli.parser import RUN_HELP, Parser, command, print_help
 from bis.errors import TrackingError, UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
     parser = command(
         commands,
         "artifacts",
-        _help,
+        print_help,
         help="list, download and upload the files of a run",
         description="The files that a run has kept, in bis's store or on the server in MLFLOW_TRACKING_URI.",
         example="  bis artifacts list latest\n  bis artifacts download latest model --to ./here",
@@ -67,11 +67,6 @@ def _add_run_and_path(parser: argparse.ArgumentParser, about_path: str) -> None:
     parser.add_argument("run", metavar="RUN", help=RUN_HELP)
     parser.add_argument("path", metavar="PATH", nargs="?", default="", help=about_path)
     parser.add_argument("--json", action="store_true", help="print JSON")
-
-
-def _help(args: argparse.Namespace) -> int:
-    args.parser.print_help()
-    return 0
 
 
 def list_artifacts(args: argparse.Namespace) -> int:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from bis.cli.parser import Parser, command
-from bis.errors import UsageError
+from bis.cli.parser import Parser, command, read_days
 
 if TYPE_CHECKING:
     import argparse
-    from datetime import datetime
 
     from bis.environments.store import StoredEnvironment
     from bis.home import Home
@@ -82,7 +80,7 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
 
 def list_environments(args: argparse.Namespace) -> int:
     """Print one line an environment."""
-    from bis.cli.style import Style, print_json, short_digest, size, table
+    from bis.cli.style import Style, print_json, short_digest, size, table, when
     from bis.environments import store
     from bis.home import Home
 
@@ -101,8 +99,8 @@ def list_environments(args: argparse.Namespace) -> int:
                 info.python or "-",
                 str(info.packages),
                 size(info.size_bytes),
-                _minute(info.created),
-                _minute(info.last_used),
+                when(info.created.timestamp() * 1000),
+                when(info.last_used.timestamp() * 1000),
                 str(len(runs.get(info.digest, ()))),
             ]
             for info in found
@@ -113,7 +111,7 @@ def list_environments(args: argparse.Namespace) -> int:
 
 def show_environment(args: argparse.Namespace) -> int:
     """Print one environment."""
-    from bis.cli.style import Style, fields, print_json, size
+    from bis.cli.style import Style, fields, print_json, size, when
     from bis.environments import store
     from bis.home import Home
 
@@ -131,8 +129,8 @@ def show_environment(args: argparse.Namespace) -> int:
         ("python", info.python),
         ("as of", lock.as_of or ""),
         ("size", f"{size(info.size_bytes)}, of which {size(info.own_bytes)} of its own"),
-        ("made", _minute(info.created)),
-        ("used", _minute(info.last_used)),
+        ("made", when(info.created.timestamp() * 1000)),
+        ("used", when(info.last_used.timestamp() * 1000)),
         ("runs", _run_words(runs.get(info.digest, []))),
         ("edited", "\n".join(edited[:10])),
         ("notes", "\n".join(lock.notes)),
@@ -144,7 +142,7 @@ def show_environment(args: argparse.Namespace) -> int:
 
 def prune(args: argparse.Namespace) -> int:
     """Delete old environments."""
-    from bis.cli.style import counted, print_json, short_digest, size
+    from bis.cli.style import counted, print_json, short_digest, size, when
     from bis.environments import store
     from bis.home import Home
     from bis.sources.large_files import read_size
@@ -154,7 +152,7 @@ def prune(args: argparse.Namespace) -> int:
     limited = args.unused or args.keep_size is not None
     pruned = store.prune_environments(
         home,
-        older_than_days=_days("0" if limited and args.older_than is None else args.older_than or "30"),
+        older_than_days=read_days("0" if limited and args.older_than is None else args.older_than or "30"),
         needed=runs if args.unused else (),
         keep_bytes=None if args.keep_size is None else read_size("--keep-size", args.keep_size),
         dry_run=args.dry_run,
@@ -165,20 +163,12 @@ def prune(args: argparse.Namespace) -> int:
     verb = "Would delete" if args.dry_run else "Deleted"
     for info in pruned:
         python = f", Python {info.python}" if info.python else ""
-        print(f"{verb} {short_digest(info.digest)}{python}, last used {_minute(info.last_used)}")
+        print(
+            f"{verb} {short_digest(info.digest)}{python}, last used {when(info.last_used.timestamp() * 1000)}"
+        )
     freed = sum(info.own_bytes for info in pruned)
     print(f"{verb} {counted(len(pruned), 'environment')}, {size(freed)}")
     return 0
-
-
-def _days(text: str) -> float:
-    try:
-        days = float(text)
-    except ValueError:
-        days = -1.0
-    if not days >= 0:  # nan is older than nothing, and would delete all
-        raise UsageError(f"--older-than {text!r} is not a number of days")
-    return days
 
 
 def _runs_by_lock(home: Home) -> dict[str, list[str]]:
@@ -210,7 +200,3 @@ def _document(info: StoredEnvironment, runs: dict[str, list[str]]) -> dict[str, 
         "last_used": info.last_used.isoformat(),
         "runs": runs.get(info.digest, []),
     }
-
-
-def _minute(moment: datetime) -> str:
-    return f"{moment.astimezone():%Y-%m-%d %H:%M}"

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bis.cli.parser import command
-from bis.cli.run import add_output_options, add_place_options, read_pairs, read_seconds, report
+from bis.cli.parser import command, read_pairs, read_seconds
+from bis.cli.run import add_output_options, add_place_options, report
 from bis.errors import UsageError
 
 if TYPE_CHECKING:

@@ -91,10 +91,9 @@ def _add_list_options(parser: Parser) -> None:
 
 def list_experiments(args: argparse.Namespace) -> int:
     """Print one line an experiment."""
-    from bis.cli.runs import when
     from bis.cli.search_mistakes import shown_mistakes
     from bis.cli.stores import open_store
-    from bis.cli.style import Style, print_json, table
+    from bis.cli.style import Style, print_json, table, when
 
     _, store = open_store()
     with shown_mistakes(args.filter, *args.order_by):

@@ -132,8 +132,7 @@ def _head(identifier: Identifier) -> str:
 
 
 def _cell(value: Any, identifier: Identifier, style: Style) -> str:
-    from bis.cli.runs import when
-    from bis.cli.style import number
+    from bis.cli.style import number, when
 
     if value is None:
         return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from bis.cli.parser import command
+from bis.cli.parser import command, read_days
 from bis.cli.served import add_store, located
 from bis.errors import UsageError
 
@@ -54,7 +54,8 @@ def collect_garbage(args: argparse.Namespace) -> int:
     from bis.tracking.artifact_store import open_artifacts
     from bis.tracking.sql_store import open_sql_store
 
-    days, home, address = _days(args.older_than), Home.locate(), located(args)
+    days = None if args.older_than is None else read_days(args.older_than)
+    home, address = Home.locate(), located(args)
     removed = None
     if days is not None:
         store = open_sql_store(address.uri, address.artifacts)
@@ -78,18 +79,6 @@ def collect_garbage(args: argparse.Namespace) -> int:
         verb = "Would delete" if args.dry_run else "Deleted"
         print(f"{verb} {counted(unfinished, 'part')} of uploads that were broken off")
     return 0
-
-
-def _days(text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        days = float(text)
-    except ValueError:
-        days = -1.0
-    if not days >= 0:  # nan is older than nothing, and would remove all
-        raise UsageError(f"--older-than {text!r} is not a number of days")
-    return days
 
 
 def _print_removed(removed: Removed, *, dry_run: bool) -> None:

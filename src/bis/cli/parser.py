@@ -1,4 +1,4 @@
-"""The argument parser: argparse, with hints for what was misspelt."""
+"""The argument parser: argparse, with hints for what was misspelt; and what the values of options say."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from bis.errors import UsageError, did_you_mean
+from bis.errors import ParameterError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 class Parser(argparse.ArgumentParser):
@@ -98,6 +98,70 @@ def command(
     )
     parser.set_defaults(call=run, parser=parser)
     return parser
+
+
+def print_help(args: argparse.Namespace) -> int:
+    """What a command with actions does without one."""
+    args.parser.print_help()
+    return 0
+
+
+def read_parameters(pairs: Iterable[str]) -> dict[str, str]:
+    """``NAME=VALUE`` split at the first ``=``; a repeated name or a missing ``=`` is a ParameterError."""
+    parameters: dict[str, str] = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator or not name:
+            raise ParameterError(f"-P {pair!r} is not NAME=VALUE", hint="Write it as -P learning_rate=0.1.")
+        _check_text("-P", pair)
+        if name in parameters:
+            raise ParameterError(f"parameter {name!r} is given twice", hint="Give each parameter once.")
+        parameters[name] = value
+    return parameters
+
+
+def read_pairs(option: str, pairs: Iterable[str]) -> dict[str, str]:
+    """``KEY=VALUE`` words of an option, split at the first ``=``; raises UsageError."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator or not key:
+            raise UsageError(f"{option} {pair!r} is not KEY=VALUE")
+        _check_text(option, pair)
+        found[key] = value
+    return found
+
+
+def read_seconds(text: str, option: str = "--timeout") -> float:
+    """A time in seconds: ``90``, ``1.5``, ``30m``, ``2h``; raises UsageError."""
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    unit = units.get(text[-1:])
+    try:
+        seconds = float(text[:-1] if unit else text) * (unit or 1.0)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < 1e10:
+        raise UsageError(f"{option} {text!r} is not a time", hint="Write seconds, or 30m, or 2h.")
+    return seconds
+
+
+def read_days(text: str, option: str = "--older-than") -> float:
+    """A number of days; raises UsageError."""
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1.0
+    if not days >= 0:  # nan is older than nothing, and would remove all
+        raise UsageError(f"{option} {text!r} is not a number of days")
+    return days
+
+
+def _check_text(option: str, pair: str) -> None:
+    """Refuse bytes that are no UTF-8: a run's parameters and tags are text wherever they are kept."""
+    try:
+        pair.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{option} {pair!r} is not UTF-8 text") from None
 
 
 def _named(action: argparse.Action) -> str:

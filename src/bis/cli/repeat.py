@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from bis.cli.comparisons import check_metrics, check_report, print_comparison
-from bis.cli.parser import RUN_HELP, add_run, command
+from bis.cli.parser import RUN_HELP, add_run, command, read_pairs, read_parameters, read_seconds
 from bis.errors import UsageError
 
 if TYPE_CHECKING:
@@ -99,7 +99,6 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
 
 def rerun(args: argparse.Namespace) -> int:
     """Execute a run again; the exit status says how the results compare."""
-    from bis.cli.run import read_parameters
     from bis.cli.stores import open_store
     from bis.cli.style import Style, notifier
     from bis.cli.summary import print_opening
@@ -299,7 +298,6 @@ def _add_comparison(parser: Any) -> None:
 def _read_options(
     args: argparse.Namespace, parameters: dict[str, str], level: Level | None = None
 ) -> RerunOptions:
-    from bis.cli.run import read_pairs, read_seconds
     from bis.repeat.rerun import RerunOptions
 
     return RerunOptions(

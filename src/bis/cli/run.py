@@ -6,8 +6,8 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-from bis.cli.parser import command
-from bis.errors import ParameterError, UsageError
+from bis.cli.parser import command, read_pairs, read_parameters, read_seconds
+from bis.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -303,20 +303,6 @@ def read_options(args: argparse.Namespace) -> RunOptions:
     )
 
 
-def read_parameters(pairs: Iterable[str]) -> dict[str, str]:
-    """``NAME=VALUE`` split at the first ``=``; a repeated name or a missing ``=`` is a ParameterError."""
-    parameters: dict[str, str] = {}
-    for pair in pairs:
-        name, separator, value = pair.partition("=")
-        if not separator or not name:
-            raise ParameterError(f"-P {pair!r} is not NAME=VALUE", hint="Write it as -P learning_rate=0.1.")
-        _check_text("-P", pair)
-        if name in parameters:
-            raise ParameterError(f"parameter {name!r} is given twice", hint="Give each parameter once.")
-        parameters[name] = value
-    return parameters
-
-
 def _system_metrics_s(args: argparse.Namespace) -> float | None:
     """Seconds between two samples of the machine; None when none is asked for."""
     if args.system_metrics_interval is not None:
@@ -326,39 +312,6 @@ def _system_metrics_s(args: argparse.Namespace) -> float | None:
     from bis.client.system_metrics import default_interval_s
 
     return default_interval_s()
-
-
-def read_seconds(text: str, option: str = "--timeout") -> float:
-    """A time in seconds: ``90``, ``1.5``, ``30m``, ``2h``; raises UsageError."""
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
-    unit = units.get(text[-1:])
-    try:
-        seconds = float(text[:-1] if unit else text) * (unit or 1.0)
-    except ValueError:
-        seconds = -1.0
-    if not 0 < seconds < 1e10:
-        raise UsageError(f"{option} {text!r} is not a time", hint="Write seconds, or 30m, or 2h.")
-    return seconds
-
-
-def read_pairs(option: str, pairs: Iterable[str]) -> dict[str, str]:
-    """``KEY=VALUE`` words of an option, split at the first ``=``; raises UsageError."""
-    found: dict[str, str] = {}
-    for pair in pairs:
-        key, separator, value = pair.partition("=")
-        if not separator or not key:
-            raise UsageError(f"{option} {pair!r} is not KEY=VALUE")
-        _check_text(option, pair)
-        found[key] = value
-    return found
-
-
-def _check_text(option: str, pair: str) -> None:
-    """Refuse bytes that are no UTF-8: a run's parameters and tags are text wherever they are kept."""
-    try:
-        pair.encode()
-    except UnicodeEncodeError:
-        raise UsageError(f"{option} {pair!r} is not UTF-8 text") from None
 
 
 def _print_plan(options: RunOptions, args: argparse.Namespace) -> int:

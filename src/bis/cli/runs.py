@@ -162,7 +162,7 @@ def _read_artifact(store: Store, run_id: str, path: str) -> bytes | None:
 
 
 def _row(summary: RunSummary, style: Any) -> list[str]:
-    from bis.cli.style import short_place
+    from bis.cli.style import short_place, when
 
     info = summary.info
     source = summary.tags.get("mlflow.source.name", "")
@@ -195,11 +195,6 @@ def _time_taken(summary: RunSummary) -> str:
         return duration(float(seconds))
     end = summary.info.end_time
     return "" if end is None else duration((end - summary.info.start_time) / 1000)
-
-
-def when(time_ms: int) -> str:
-    """Local time to the minute; the day alone would hide the order of a morning's runs."""
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(time_ms / 1000))
 
 
 def _summary_document(summary: RunSummary) -> dict[str, Any]:

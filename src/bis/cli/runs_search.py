@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from bis.cli.parser import RUN_HELP, Parser, command
+from bis.cli.parser import RUN_HELP, Parser, command, print_help
 from bis.errors import RunNotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
     parser = command(
         commands,
         "runs",
-        _help,
+        print_help,
         help="search, delete, restore and tag runs",
         description="Search, delete, restore and tag runs of bis's store, or of the server in MLFLOW_TRACKING_URI.",
         example="  bis runs search \"metrics.accuracy > 0.9 and params.depth = '3'\"\n  bis runs delete 1f2e3d4c",
@@ -92,11 +92,6 @@ def _add_search(actions: argparse._SubParsersAction[Any]) -> None:
     form = searching.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--csv", action="store_true", help="print CSV")
-
-
-def _help(args: argparse.Namespace) -> int:
-    args.parser.print_help()
-    return 0
 
 
 def search(args: argparse.Namespace) -> int:

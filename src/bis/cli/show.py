@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from bis.cli.style import Style, duration, fields, number, short_digest, size
+from bis.cli.style import Style, duration, fields, number, short_digest, size, when
 from bis.tracking import tags as names
 from bis.tracking.families import artifact_text, family
 
@@ -137,8 +137,6 @@ def _artifact_line(file: FileInfo) -> str:
 
 
 def _started(run: Run) -> str:
-    from bis.cli.runs import when
-
     return when(run.info.start_time) + (f" by {run.info.user_id}" if run.info.user_id else "")
 
 

@@ -6,7 +6,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
-from bis.cli.style import Style, counted, duration, fields, number, short_digest, short_place
+from bis.cli.style import Style, counted, duration, fields, number, short_digest, short_place, when
 
 if TYPE_CHECKING:
     from bis.backends.project_run import ProjectRun
@@ -35,8 +35,6 @@ def print_summary(finished: ProjectRun, style: Style, *, again: str = "") -> Non
     info, record = outcome.run.info, outcome.record
     title = f"{style.status(info.status.value)} in {duration(record.duration_s)}{_ending_words(finished)}"
     if finished.reused:
-        from bis.cli.runs import when
-
         title = f"reused: run {info.run_id[:8]} of {when(info.start_time)} had the same plan and inputs"
     metrics = "\n".join(f"{key} = {number(value)}" for key, value in sorted(finished.metrics.items())[:20])
     parameters = "  ".join(

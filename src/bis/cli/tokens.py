@@ -102,7 +102,7 @@ def create(args: argparse.Namespace) -> int:
 
 def list_tokens(args: argparse.Namespace) -> int:
     """Print one line a token."""
-    from bis.cli.style import Style, print_json, table
+    from bis.cli.style import Style, print_json, table, when
 
     store = _open(args)
     found = store.tokens.all()
@@ -119,9 +119,7 @@ def list_tokens(args: argparse.Namespace) -> int:
                 token.name or "-",
                 token.role.word,
                 _state(token, now),
-                _day(token.created),
-                _day(token.expires),
-                _day(token.last_used),
+                *("-" if at is None else when(at) for at in (token.created, token.expires, token.last_used)),
             ]
             for token in found
         ]
@@ -178,7 +176,3 @@ def _document(token: AccessToken) -> dict[str, Any]:
         "last_used": token.last_used,
         "revoked": token.revoked,
     }
-
-
-def _day(moment: int | None) -> str:
-    return "-" if moment is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(moment / 1000))
