@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bis.tracking.database import SHARED
-from bis.tracking.experiments import experiment_number, is_experiment_id, now_ms
+from bis.tracking.experiments import experiment_number, now_ms, searched_numbers
 from bis.tracking.model import Page
 from bis.tracking.refusals import absent, invalid
 from bis.tracking.runs import metric_of
@@ -55,8 +55,8 @@ class SqlLoggedModels:
                 _ADD,
                 (model_id, number, name or model_id, model_type, source_run_id, STATUSES[0], uri, now, now),
             )
-            connection.executemany(_SET_TAG, [(model_id, tag.key, tag.value) for tag in tags])
-            connection.executemany(_SET_PARAM, [(model_id, param.key, param.value) for param in params])
+            connection.executemany(SET_TAG, [(model_id, tag.key, tag.value) for tag in tags])
+            connection.executemany(SET_PARAM, [(model_id, param.key, param.value) for param in params])
         return self.logged_model(model_id)
 
     def logged_model(self, model_id: str) -> LoggedModel:
@@ -87,7 +87,7 @@ class SqlLoggedModels:
         """Set tags of the model."""
         with self._db.writing() as connection:
             _touch(connection, model_id)
-            connection.executemany(_SET_TAG, [(model_id, tag.key, tag.value) for tag in tags])
+            connection.executemany(SET_TAG, [(model_id, tag.key, tag.value) for tag in tags])
         return self.logged_model(model_id)
 
     def delete_logged_model_tag(self, model_id: str, key: str) -> None:
@@ -103,7 +103,7 @@ class SqlLoggedModels:
         """Add parameters to the model."""
         with self._db.writing() as connection:
             _touch(connection, model_id)
-            connection.executemany(_SET_PARAM, [(model_id, param.key, param.value) for param in params])
+            connection.executemany(SET_PARAM, [(model_id, param.key, param.value) for param in params])
 
     def search_logged_models(
         self,
@@ -125,12 +125,11 @@ class SqlLoggedModels:
         from bis.tracking.search_sql import Sql, every, sql
         from bis.tracking.search_subjects import LOGGED_MODELS, measured_on
 
-        numbers = tuple(int(text) for text in experiment_ids if is_experiment_id(text))
+        numbers = ",".join(map(str, searched_numbers(experiment_ids)))  # no parameters: PostgreSQL has 65,535
         if not numbers:
             return Page(())
         subject = measured_on(LOGGED_MODELS, datasets)
-        marks = ",".join("?" * len(numbers))
-        scope = [Sql(f"m.lifecycle_stage = 'active' AND m.experiment_id IN ({marks})", numbers)]
+        scope = [Sql(f"m.lifecycle_stage = 'active' AND m.experiment_id IN ({numbers})")]
         if datasets:
             scope.append(sql(_MEASURED, subject.pairs["metric"].limit("x")))
         with self._db.reading():
@@ -198,11 +197,11 @@ _METRICS = (
     " FROM logged_model_metrics x JOIN runs r ON r.run_no = x.run_no WHERE model_id IN"
 )
 _MEASURED = "EXISTS (SELECT 1 FROM logged_model_metrics x WHERE x.model_id = m.model_id AND {})"
-_SET_TAG = (
+SET_TAG = (
     "INSERT INTO logged_model_tags (model_id, key, value) VALUES (?, ?, ?)"
     " ON CONFLICT (model_id, key) DO UPDATE SET value = excluded.value"
 )
-_SET_PARAM = "INSERT INTO logged_model_params (model_id, key, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+SET_PARAM = "INSERT INTO logged_model_params (model_id, key, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 
 
 def _artifact_location(connection: Statements, number: int) -> str:

@@ -49,7 +49,7 @@ class SqlRegistry:
                 " VALUES (?, ?, ?, ?)",
                 (name, description, now, now),
             )
-            connection.executemany(_SET_MODEL_TAG, [(name, tag.key, tag.value) for tag in tags])
+            connection.executemany(SET_MODEL_TAG, [(name, tag.key, tag.value) for tag in tags])
         return self.registered_model(name)
 
     def registered_model(self, name: str) -> RegisteredModel:
@@ -114,7 +114,7 @@ class SqlRegistry:
         """Set a tag of the registered model."""
         with self._db.writing() as connection:
             _touch_model(connection, name)
-            connection.execute(_SET_MODEL_TAG, (name, key, value))
+            connection.execute(SET_MODEL_TAG, (name, key, value))
 
     def delete_registered_model_tag(self, name: str, key: str) -> None:
         """Remove a tag of the registered model; none there is no error, as in MLflow."""
@@ -126,11 +126,7 @@ class SqlRegistry:
         """Let the alias name this version, and no other."""
         with self._db.writing() as connection:
             _touch_version(connection, name, version)
-            connection.execute(
-                "INSERT INTO registered_model_aliases (name, alias, version) VALUES (?, ?, ?)"
-                " ON CONFLICT (name, alias) DO UPDATE SET version = excluded.version",
-                (name, alias, version),
-            )
+            connection.execute(SET_ALIAS, (name, alias, version))
 
     def delete_alias(self, name: str, alias: str) -> None:
         """Remove the alias; none there is no error, as in MLflow."""
@@ -177,7 +173,7 @@ class SqlRegistry:
                 " creation_time, last_updated_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (name, version, description, source, run_id, run_link, model_id, now, now),
             )
-            connection.executemany(_SET_VERSION_TAG, [(name, version, tag.key, tag.value) for tag in tags])
+            connection.executemany(SET_VERSION_TAG, [(name, version, tag.key, tag.value) for tag in tags])
         return self.model_version(name, version)
 
     def model_version(self, name: str, version: int) -> ModelVersion:
@@ -226,7 +222,7 @@ class SqlRegistry:
         """Set a tag of a version."""
         with self._db.writing() as connection:
             _touch_version(connection, name, version)
-            connection.execute(_SET_VERSION_TAG, (name, version, key, value))
+            connection.execute(SET_VERSION_TAG, (name, version, key, value))
 
     def delete_model_version_tag(self, name: str, version: int, key: str) -> None:
         """Remove a tag of a version; none there is no error, as in MLflow."""
@@ -337,13 +333,17 @@ _NEWEST = (
 )
 _VERSION_TAGS = "SELECT name, version, key, value FROM model_version_tags WHERE (name, version) IN"
 _VERSION_ALIASES = "SELECT name, version, alias FROM registered_model_aliases WHERE (name, version) IN"
-_SET_MODEL_TAG = (
+SET_MODEL_TAG = (
     "INSERT INTO registered_model_tags (name, key, value) VALUES (?, ?, ?)"
     " ON CONFLICT (name, key) DO UPDATE SET value = excluded.value"
 )
-_SET_VERSION_TAG = (
+SET_VERSION_TAG = (
     "INSERT INTO model_version_tags (name, version, key, value) VALUES (?, ?, ?, ?)"
     " ON CONFLICT (name, version, key) DO UPDATE SET value = excluded.value"
+)
+SET_ALIAS = (
+    "INSERT INTO registered_model_aliases (name, alias, version) VALUES (?, ?, ?)"
+    " ON CONFLICT (name, alias) DO UPDATE SET version = excluded.version"
 )
 
 

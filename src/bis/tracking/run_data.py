@@ -54,25 +54,25 @@ class SqlRunData:
                 _set_tag(connection, number, tag)
 
     def _log_metrics(self, connection: Statements, number: int, metrics: Sequence[Metric]) -> None:
-        ids = self._ids_of(connection, {metric.key for metric in metrics})
-        points = [(number, ids[m.key], *_stored(m)) for m in metrics]
+        ids = self.ids_of(connection, {metric.key for metric in metrics})
+        points = [(number, ids[m.key], *stored(m)) for m in metrics]
         last: dict[int, tuple[float, ...]] = {}
         for point in points:
             known = last.get(point[1])
             if known is None or point > known:
                 last[point[1]] = point
-        connection.executemany(_ADD_POINT, points)
+        connection.executemany(ADD_POINT, points)
         connection.executemany(_SET_LATEST, [last[key_id] for key_id in sorted(last)])
         of_models = [
-            (m.model_id, number, m.key, *_stored(m), m.dataset_name, m.dataset_digest, m.model_id)
+            (m.model_id, number, m.key, *stored(m), m.dataset_name, m.dataset_digest, m.model_id)
             for m in metrics
             if m.model_id
         ]
         connection.executemany(_ADD_MODEL_POINT, of_models)
 
-    def _ids_of(self, connection: Statements, keys: set[str]) -> dict[str, int]:
+    def ids_of(self, connection: Statements, keys: Iterable[str]) -> dict[str, int]:
         """The numbers of these keys; those that are new are added, in one order for all writers."""
-        for key in sorted(keys - self._key_ids.keys()):
+        for key in sorted({*keys} - self._key_ids.keys()):
             row = connection.execute(_KEY, (key,)).fetchone()
             if row is None:
                 connection.execute(_ADD_KEY, (key,))
@@ -100,20 +100,13 @@ class SqlRunData:
         with self._db.writing() as connection:
             number = active_run(connection, run_id)
             for used in datasets:
-                dataset_id = add_dataset(connection, used)
-                connection.execute(
-                    "INSERT INTO inputs (run_no, dataset_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
-                    (number, dataset_id),
-                )
-                connection.executemany(
-                    _SET_INPUT_TAG, [(number, dataset_id, tag.key, tag.value) for tag in used.tags]
-                )
-            _link_models(connection, number, "input", models)
+                add_input(connection, number, used)
+            link_models(connection, number, "input", models)
 
     def log_outputs(self, run_id: str, models: Iterable[ModelLink]) -> None:
         """Note logged models that the run made."""
         with self._db.writing() as connection:
-            _link_models(connection, active_run(connection, run_id), "output", models)
+            link_models(connection, active_run(connection, run_id), "output", models)
 
     def record_model(self, run_id: str, description: dict[str, object]) -> None:
         """Add to the run's history of models, the tag in which MLflow 1 and 2 keep it; once, when sent
@@ -163,7 +156,7 @@ class SqlRunData:
 
 _KEY = "SELECT key_id FROM metric_keys WHERE key = ?"
 _ADD_KEY = "INSERT INTO metric_keys (key) VALUES (?) ON CONFLICT (key) DO NOTHING"
-_ADD_POINT = (
+ADD_POINT = (
     "INSERT INTO points (run_no, key_id, step, timestamp, value, is_nan) VALUES (?, ?, ?, ?, ?, ?)"
     " ON CONFLICT DO NOTHING"
 )
@@ -199,7 +192,8 @@ _BEHIND = "AND (step, timestamp, value, is_nan) > (?, ?, ?, ?)"
 _BY_STEP = " ORDER BY step, timestamp, value, is_nan"
 
 
-def _stored(metric: Metric) -> tuple[int, int, float, int]:
+def stored(metric: Metric) -> tuple[int, int, float, int]:
+    """Step, time, value and is_nan of a point, as the columns have them."""
     value = float(metric.value)
     return (
         (metric.step, metric.timestamp, 0.0, 1)
@@ -238,7 +232,16 @@ def _set_tag(connection: Statements, number: int, tag: Tag) -> None:
         connection.execute(SET_TAG, (number, tag.key, tag.value))
 
 
-def add_dataset(connection: Statements, used: DatasetInput) -> str:
+def add_input(connection: Statements, number: int, used: DatasetInput) -> None:
+    """Note that the run read a dataset."""
+    dataset_id = _add_dataset(connection, used)
+    connection.execute(
+        "INSERT INTO inputs (run_no, dataset_id) VALUES (?, ?) ON CONFLICT DO NOTHING", (number, dataset_id)
+    )
+    connection.executemany(_SET_INPUT_TAG, [(number, dataset_id, tag.key, tag.value) for tag in used.tags])
+
+
+def _add_dataset(connection: Statements, used: DatasetInput) -> str:
     """Keep the description of a dataset, once; returns its id."""
     import hashlib  # scripts that log datasets are few
 
@@ -260,7 +263,8 @@ def add_dataset(connection: Statements, used: DatasetInput) -> str:
     return dataset_id
 
 
-def _link_models(connection: Statements, number: int, direction: str, models: Iterable[ModelLink]) -> None:
+def link_models(connection: Statements, number: int, direction: str, models: Iterable[ModelLink]) -> None:
+    """Note that the run read logged models (``input``), or made them (``output``)."""
     connection.executemany(
         "INSERT INTO run_models (run_no, direction, model_id, step) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (run_no, direction, model_id) DO UPDATE SET step = excluded.step",

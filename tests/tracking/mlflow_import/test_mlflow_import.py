@@ -419,6 +419,19 @@ def test_files_of_a_version_that_are_not_here_are_told(local: SqlStore, mlruns: 
     ]
 
 
+def test_the_number_of_a_key_is_forgotten_when_its_points_are_undone(local: SqlStore, mlruns: Path) -> None:
+    import_mlflow(str(mlruns), local)
+    destination = Destination(local)
+    run = destination.known_run(RUN)
+    assert run
+    with pytest.raises(TrackingError):
+        destination.add_points(run, [("new", 0, 1, None, 0)], {"new"})  # type: ignore[list-item]
+    local.log_batch(RUN, [Metric("another", 2.0, 1, 0)])
+    destination.add_points(run, [("new", 0, 1, 0.5, 0)], {"new"})
+    assert local.metric_history(RUN, "another").items == (Metric("another", 2.0, 1, 0),)
+    assert local.metric_history(RUN, "new").items == (Metric("new", 0.5, 1, 0),)
+
+
 def test_two_imports_at_once_do_not_disturb_each_other(
     local: SqlStore, address: str | Path, home: Home, mlruns: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,16 +3,16 @@
 # ruff: noqa: S608  values are parameters of the queries; only our own names are put into them
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bis.tracking import models, registry
 from bis.tracking import tags as names
 from bis.tracking.mlflow_import.artifact_places import inside
 from bis.tracking.refusals import RefusedError, invalid
-from bis.tracking.registry import canonical_stage
-from bis.tracking.run_data import add_dataset
+from bis.tracking.run_data import ADD_POINT, add_input, link_models, stored
+from bis.tracking.runs import SET_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -39,7 +39,6 @@ class Destination:
 
     def __init__(self, store: SqlStore) -> None:
         self._store, self._db = store, store._db
-        self._key_ids: dict[str, int] = {}
 
     def experiment_id(self, name: str) -> str | None:
         """The id of the experiment with that name, deleted or not; None when there is none."""
@@ -107,24 +106,14 @@ class Destination:
             ).fetchone()
             if row is None:
                 raise invalid("another import has begun to copy it")
-            connection.execute(_SET_TAG, (row[0], names.IMPORT_UNFINISHED, "true"))
+            connection.execute(SET_TAG, (row[0], names.IMPORT_UNFINISHED, "true"))
         return KnownRun(row[0], None, True, uri)
 
     def add_points(self, run: KnownRun, points: Iterable[Point], keys: Collection[str]) -> None:
         """Keep these points; those that are there already stay as they are."""
         with self._db.writing() as connection:
-            ids = {key: self._key_id(connection, key) for key in keys}
-            connection.executemany(_ADD_POINT, [(run.number, ids[key], *values) for key, *values in points])
-
-    def _key_id(self, connection: Any, key: str) -> int:
-        known = self._key_ids.get(key)
-        if known is None:
-            connection.execute(
-                "INSERT INTO metric_keys (key) VALUES (?) ON CONFLICT (key) DO NOTHING", (key,)
-            )
-            known = connection.execute("SELECT key_id FROM metric_keys WHERE key = ?", (key,)).fetchone()[0]
-            self._key_ids[key] = known
-        return known
+            ids = self._store.ids_of(connection, keys)
+            connection.executemany(ADD_POINT, [(run.number, ids[key], *values) for key, *values in points])
 
     def finish_run(self, run: KnownRun, found: SourceRun, digest: str, source: str) -> None:
         """Write all but the points, and let the run be seen."""
@@ -140,29 +129,18 @@ class Destination:
                     *(info.lifecycle_stage, found.deleted_time, run.number),
                 ),
             )
-            connection.executemany(_SET_TAG, [(run.number, key, value) for key, value in words.items()])
+            connection.executemany(SET_TAG, [(run.number, key, value) for key, value in words.items()])
             connection.execute(
                 "DELETE FROM tags WHERE run_no = ? AND key = ?", (run.number, names.IMPORT_UNFINISHED)
             )
             connection.executemany(
                 _SET_PARAM, [(run.number, key, value) for key, value in found.run.params.items()]
             )
-            self._add_inputs(connection, run.number, found)
+            for used in found.run.datasets:
+                add_input(connection, run.number, used)
+            link_models(connection, run.number, "input", found.run.model_inputs)
+            link_models(connection, run.number, "output", found.run.model_outputs)
             self._set_latest(connection, run.number)
-
-    def _add_inputs(self, connection: Any, number: int, found: SourceRun) -> None:
-        for used in found.run.datasets:
-            dataset_id = add_dataset(connection, used)
-            connection.execute(
-                "INSERT INTO inputs (run_no, dataset_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
-                (number, dataset_id),
-            )
-            connection.executemany(
-                _SET_INPUT_TAG, [(number, dataset_id, tag.key, tag.value) for tag in used.tags]
-            )
-        links = [(number, "input", link.model_id, link.step) for link in found.run.model_inputs]
-        links += [(number, "output", link.model_id, link.step) for link in found.run.model_outputs]
-        connection.executemany(_LINK_MODEL, links)
 
     def _set_latest(self, connection: Any, number: int) -> None:
         keys = connection.execute("SELECT DISTINCT key_id FROM points WHERE run_no = ?", (number,)).fetchall()
@@ -192,10 +170,10 @@ class Destination:
                 ),
             )
             connection.executemany(
-                _SET_MODEL_TAG, [(model.model_id, key, value) for key, value in model.tags.items()]
+                models.SET_TAG, [(model.model_id, key, value) for key, value in model.tags.items()]
             )
             connection.executemany(
-                _SET_MODEL_PARAM, [(model.model_id, key, value) for key, value in model.params.items()]
+                models.SET_PARAM, [(model.model_id, key, value) for key, value in model.params.items()]
             )
             connection.executemany(
                 _ADD_MODEL_POINT, [_model_point(model.model_id, item) for item in model.metrics]
@@ -229,7 +207,9 @@ class Destination:
                 " WHERE excluded.last_updated_time > registered_models.last_updated_time",
                 (name, model.description, model.creation_time, model.last_updated_time),
             )
-            connection.executemany(_SET_NAME_TAG, [(name, key, value) for key, value in model.tags.items()])
+            connection.executemany(
+                registry.SET_MODEL_TAG, [(name, key, value) for key, value in model.tags.items()]
+            )
 
     def add_version(self, version: ModelVersion, name: str, source: str) -> None:
         """Write the version under its own number; its stage and description when the source has changed them last."""
@@ -238,7 +218,7 @@ class Destination:
                 _ADD_VERSION,
                 (
                     *(name, version.version, version.description, source, version.run_id, version.run_link),
-                    *(version.model_id, canonical_stage(version.stage), version.creation_time),
+                    *(version.model_id, registry.canonical_stage(version.stage), version.creation_time),
                     version.last_updated_time,
                 ),
             )
@@ -247,13 +227,14 @@ class Destination:
                 (version.version, name, version.version),
             )
             connection.executemany(
-                _SET_VERSION_TAG, [(name, version.version, key, value) for key, value in version.tags.items()]
+                registry.SET_VERSION_TAG,
+                [(name, version.version, key, value) for key, value in version.tags.items()],
             )
 
     def add_alias(self, name: str, alias: str, version: int) -> None:
         """Let the alias name the version."""
         with self._db.writing() as connection:
-            connection.execute(_SET_ALIAS, (name, alias, version))
+            connection.execute(registry.SET_ALIAS, (name, alias, version))
 
     def address_of(self, address: str) -> str | None:
         """What an address of a model's files in the source is here; None when nothing is known of it here."""
@@ -269,17 +250,10 @@ class Destination:
 
 
 def _model_point(model_id: str, item: Any) -> tuple[object, ...]:
-    metric, is_nan = item.metric, math.isnan(item.metric.value)
-    return (
-        *(model_id, metric.key, metric.step, metric.timestamp, 0.0 if is_nan else metric.value, int(is_nan)),
-        *(metric.dataset_name, metric.dataset_digest, item.run_id),
-    )
+    metric = item.metric
+    return (model_id, metric.key, *stored(metric), metric.dataset_name, metric.dataset_digest, item.run_id)
 
 
-_ADD_POINT = (
-    "INSERT INTO points (run_no, key_id, step, timestamp, value, is_nan) VALUES (?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT DO NOTHING"
-)
 _SET_LATEST = (
     "INSERT INTO latest (run_no, key_id, step, timestamp, value, is_nan)"
     " SELECT run_no, key_id, step, timestamp, value, is_nan FROM points WHERE run_no = ? AND key_id = ?"
@@ -287,21 +261,9 @@ _SET_LATEST = (
     " ON CONFLICT (run_no, key_id) DO UPDATE SET step = excluded.step, timestamp = excluded.timestamp,"
     " value = excluded.value, is_nan = excluded.is_nan"
 )
-_SET_TAG = (
-    "INSERT INTO tags (run_no, key, value) VALUES (?, ?, ?)"
-    " ON CONFLICT (run_no, key) DO UPDATE SET value = excluded.value"
-)
 _SET_PARAM = (
     "INSERT INTO params (run_no, key, value) VALUES (?, ?, ?)"
     " ON CONFLICT (run_no, key) DO UPDATE SET value = excluded.value"
-)
-_SET_INPUT_TAG = (
-    "INSERT INTO input_tags (run_no, dataset_id, key, value) VALUES (?, ?, ?, ?)"
-    " ON CONFLICT (run_no, dataset_id, key) DO UPDATE SET value = excluded.value"
-)
-_LINK_MODEL = (
-    "INSERT INTO run_models (run_no, direction, model_id, step) VALUES (?, ?, ?, ?)"
-    " ON CONFLICT (run_no, direction, model_id) DO UPDATE SET step = excluded.step"
 )
 _ADD_MODEL = (
     "INSERT INTO logged_models (model_id, experiment_id, name, model_type, source_run_id, status, artifact_uri,"
@@ -310,21 +272,10 @@ _ADD_MODEL = (
     " status = excluded.status, last_updated_timestamp_ms = excluded.last_updated_timestamp_ms"
     " WHERE excluded.last_updated_timestamp_ms > logged_models.last_updated_timestamp_ms"
 )
-_SET_MODEL_TAG = (
-    "INSERT INTO logged_model_tags (model_id, key, value) VALUES (?, ?, ?)"
-    " ON CONFLICT (model_id, key) DO UPDATE SET value = excluded.value"
-)
-_SET_MODEL_PARAM = (
-    "INSERT INTO logged_model_params (model_id, key, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-)
 _ADD_MODEL_POINT = (
     "INSERT INTO logged_model_metrics"
     " (model_id, key, step, timestamp, value, is_nan, dataset_name, dataset_digest, run_no)"
     " SELECT ?, ?, ?, ?, ?, ?, ?, ?, run_no FROM runs WHERE run_id = ? ON CONFLICT DO NOTHING"
-)
-_SET_NAME_TAG = (
-    "INSERT INTO registered_model_tags (name, key, value) VALUES (?, ?, ?)"
-    " ON CONFLICT (name, key) DO UPDATE SET value = excluded.value"
 )
 _ADD_VERSION = (
     "INSERT INTO model_versions (name, version, description, source, run_id, run_link, model_id, stage,"
@@ -332,12 +283,4 @@ _ADD_VERSION = (
     " ON CONFLICT (name, version) DO UPDATE SET description = excluded.description, stage = excluded.stage,"
     " last_updated_time = excluded.last_updated_time"
     " WHERE excluded.last_updated_time > model_versions.last_updated_time"
-)
-_SET_VERSION_TAG = (
-    "INSERT INTO model_version_tags (name, version, key, value) VALUES (?, ?, ?, ?)"
-    " ON CONFLICT (name, version, key) DO UPDATE SET value = excluded.value"
-)
-_SET_ALIAS = (
-    "INSERT INTO registered_model_aliases (name, alias, version) VALUES (?, ?, ?)"
-    " ON CONFLICT (name, alias) DO UPDATE SET version = excluded.version"
 )
