@@ -168,6 +168,17 @@ def test_objects_may_lie_in_each_other_as_deep_as_it_is_said(wire: Wire) -> None
         assert wire.ask("POST", f"{MLFLOW}/runs/create", body).status == status
 
 
+@pytest.mark.parametrize("path", ["runs", "logged-models"])
+def test_a_search_is_refused_before_a_database_has_too_many_values_to_compare(wire: Wire, path: str) -> None:
+    datasets = [{"dataset_name": str(number), "dataset_digest": "x"} for number in range(20)]
+    compared = " OR ".join(f"metrics.`{number}` > 1" for number in range(500))
+    search = {"filter": compared, "datasets": datasets}
+    for count, status in ((50_000, 200), (50_001, 400)):
+        ids = [str(number) for number in range(count)]
+        reply = wire.ask("POST", f"{MLFLOW}/{path}/search", {"experiment_ids": ids, **search})
+        assert reply.status == status, reply
+
+
 def test_of_a_key_that_is_there_twice_the_last_counts(wire: Wire) -> None:
     body = b'{"name": "a", "experiment_id": "0", "run_name": "one", "run_name": "two"}'
     run = wire.ask("POST", f"{MLFLOW}/runs/create", body).json["run"]

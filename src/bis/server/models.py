@@ -60,7 +60,7 @@ def _delete(call: Call) -> Json:
     return {}
 
 
-MOST_DATASETS = 100
+MOST_DATASETS = 20
 
 
 def _datasets(fields: Fields) -> list[tuple[str, str]]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _COLUMNS = (
     "e.experiment_id, e.name, e.artifact_location, e.lifecycle_stage, e.creation_time, e.last_update_time"
 )
+MOST_SEARCHED = 50_000
+"""Experiments of one search of runs or models."""
 _CHUNK = 500
 """Experiments whose tags are read by one query."""
 
@@ -190,6 +192,14 @@ _STAGES = {
 def is_experiment_id(text: str) -> bool:
     """Whether an experiment can have that id."""
     return text.isascii() and text.isdigit() and len(text) < 19
+
+
+def searched_numbers(experiment_ids: Sequence[str]) -> list[int]:
+    """The ids of a search as the database has them, without those that no experiment can have."""
+    numbers = sorted({int(text) for text in experiment_ids if is_experiment_id(text)})
+    if len(numbers) > MOST_SEARCHED:
+        raise invalid(f"A search is of at most {MOST_SEARCHED} experiments, or of all. Got {len(numbers)}.")
+    return numbers
 
 
 def experiment_number(experiment_id: str) -> int:

@@ -12,7 +12,7 @@ from math import isqrt
 from typing import TYPE_CHECKING, Any
 
 from bis.tracking.dialect import PREFIX
-from bis.tracking.experiments import is_experiment_id
+from bis.tracking.experiments import searched_numbers
 from bis.tracking.model import Page, View
 from bis.tracking.refusals import invalid
 from bis.tracking.search import read_search
@@ -35,7 +35,6 @@ _FEW_RUNS = 2000
 """Among so few runs, any way is quick."""
 _FEW_EXPERIMENTS = 16
 """So many are walked one by one, each along its own index."""
-_MOST_EXPERIMENTS = 50_000
 _SMALL_SET = 5000
 _SMALL_SET_BY_VALUE = 20_000
 """A set of this size is always searched, the more so rather than to walk by values, which may all lie elsewhere."""
@@ -60,21 +59,11 @@ def search_runs(
     if max_results < 1:
         raise invalid(f"Invalid value {max_results} for parameter 'max_results': it is a positive number.")
     compiler = Compiler(RUNS, database.dialect, filter)
-    found = _Searching(database, asked, compiler, _numbers(experiment_ids), max_results + 1)
+    numbers = None if experiment_ids is None else searched_numbers(experiment_ids)
+    found = _Searching(database, asked, compiler, numbers, max_results + 1)
     rows = _merged([found.rows(stage, position) for stage in _STAGES[view]], asked.columns, max_results + 1)
     page = asked.page(rows, max_results)
     return Page(tuple(row[0] for row in page.items), page.next_token)
-
-
-def _numbers(experiment_ids: Sequence[str] | None) -> list[int] | None:
-    if experiment_ids is None:
-        return None
-    numbers = sorted({int(text) for text in experiment_ids if is_experiment_id(text)})
-    if len(numbers) > _MOST_EXPERIMENTS:
-        raise invalid(
-            f"A search is of at most {_MOST_EXPERIMENTS} experiments, or of all. Got {len(numbers)}."
-        )
-    return numbers
 
 
 def _merged(parts: list[list[Any]], columns: Sequence[Column], limit: int) -> list[Any]:
