@@ -192,7 +192,7 @@ class TestTokens:
                 "/api/2.0/mlflow-artifacts/artifacts/x",
             ):
                 reply = wire.ask("GET", path, Authorization=None)
-                assert (reply.status, reply.code) == (401, "UNAUTHENTICATED")
+                assert (reply.status, reply.code) == (401, "CUSTOMER_UNAUTHORIZED")
                 assert reply.headers["www-authenticate"].startswith("Basic")
             assert wire.ask("POST", f"{API}/runs/search", {}, Authorization=None).status == 401
 

@@ -300,7 +300,7 @@ def test_a_defect_is_no_traceback(wire: Wire, monkeypatch: pytest.MonkeyPatch) -
 def test_the_token_is_required(wire: Wire, header: str | None) -> None:
     for path in (f"{MLFLOW}/runs/get?run_id=a", PROXY, f"{PROXY}/a", "/nothing"):
         reply = wire.ask("GET", path, Authorization=header)
-        assert (reply.status, reply.code) == (401, "UNAUTHENTICATED")
+        assert (reply.status, reply.code) == (401, "CUSTOMER_UNAUTHORIZED")
 
 
 def test_the_token_may_be_the_password_of_basic(wire: Wire, server: LoopbackServer) -> None:

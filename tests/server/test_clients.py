@@ -97,6 +97,27 @@ def test_every_function_that_mlflow_has_is_called(version: str, bis: Bis, tmp_pa
     assert [name for name in seen[0]["public"] if name not in called and not ELSEWHERE.search(name)] == []
 
 
+@pytest.mark.parametrize("version", ["1.20.2", *GENERATIONS])
+def test_a_client_with_a_wrong_token_says_so(version: str, server: LoopbackServer, tmp_path: Path) -> None:
+    """Clients of 1.x raise ValueError for an error code that their version does not know."""
+    script = "from mlflow.tracking import MlflowClient; MlflowClient().get_run('a')"
+    variables = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")},
+        "MLFLOW_TRACKING_URI": server.url,
+        "MLFLOW_TRACKING_TOKEN": "wrong",
+    }
+    done = subprocess.run(
+        [client_python(version), "-c", script],
+        env=variables,
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    last = done.stderr.splitlines()[-1]
+    assert last.endswith("RestException: CUSTOMER_UNAUTHORIZED: The token is missing or wrong.")
+
+
 @pytest.mark.parametrize("version", GENERATIONS)
 def test_autologging_of_three_libraries(version: str, bis: Bis, tmp_path: Path) -> None:
     with serving(bis) as served:

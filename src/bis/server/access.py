@@ -67,8 +67,9 @@ class Refusal:
     token: AccessToken | None = None
 
 
-MISSING = Refusal(401, "UNAUTHENTICATED", "A token is needed: set MLFLOW_TRACKING_TOKEN.")
-WRONG = Refusal(401, "UNAUTHENTICATED", "The token is wrong, revoked or expired.")
+# Newer servers of MLflow say UNAUTHENTICATED, a word that makes clients of 1.x end in a ValueError.
+MISSING = Refusal(401, "CUSTOMER_UNAUTHORIZED", "A token is needed: set MLFLOW_TRACKING_TOKEN.")
+WRONG = Refusal(401, "CUSTOMER_UNAUTHORIZED", "The token is wrong, revoked or expired.")
 
 
 class Access:

@@ -35,11 +35,13 @@ MOST_JSON_BYTES = 32 * 2**20
 STATUSES = {
     "RESOURCE_DOES_NOT_EXIST": 404,
     "ENDPOINT_NOT_FOUND": 404,
-    "RESOURCE_CONFLICT": 409,
     "TEMPORARILY_UNAVAILABLE": 503,
     "INTERNAL_ERROR": 500,
 }
-"""Error code -> HTTP status; any other is 400. Clients repeat a request after 429 and 5xx for minutes."""
+"""Error code -> HTTP status; any other is 400. Clients repeat a request after 429 and 5xx for minutes.
+
+All codes that are sent are of MLflow 1.20: a client raises ValueError for one that it does not know.
+"""
 
 _SERVER_INFO: Json = {
     "store_type": "SqlStore",
@@ -245,10 +247,11 @@ def _object(body: bytes) -> Json:
 
 async def _refuse(send: Send, error: TrackingError) -> None:
     if isinstance(error, RunNotFoundError):
-        code = "RESOURCE_DOES_NOT_EXIST"
+        status, code = 404, "RESOURCE_DOES_NOT_EXIST"
+    elif isinstance(error, RefusedError):
+        status, code = STATUSES.get(error.code, 400), error.code
     else:
-        code = error.code if isinstance(error, RefusedError) else "STORE_FAILED"
-    status = 507 if code == "STORE_FAILED" else STATUSES.get(code, 400)  # 507: clients do not repeat it
+        status, code = 507, "INTERNAL_ERROR"  # 507: clients do not repeat it
     await _reply(send, status, _error(code, error.message))
 
 

@@ -35,7 +35,7 @@ class Guard:
         if foreign is not None:
             return foreign
         if self._token and path not in OPEN_PATHS and not self._is_known(_values(headers, b"authorization")):
-            return 401, "UNAUTHENTICATED", "The token is missing or wrong."
+            return 401, "CUSTOMER_UNAUTHORIZED", "The token is missing or wrong."
         return None
 
     def _is_known(self, sent: list[bytes]) -> bool:
