@@ -25,7 +25,7 @@ _AWS_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_SKIP_
 _AWS_KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "region")
 
 
-def open_object_store(url: str, environ: Mapping[str, str] = os.environ) -> Any:
+def open_object_store(url: str) -> Any:
     """The obstore store at ``s3://bucket/prefix``, ``gs://...`` or ``az://...``.
 
     Raises ImportError without obstore; ValueError, OSError or obstore's BaseError for an address it cannot take.
@@ -39,7 +39,7 @@ def open_object_store(url: str, environ: Mapping[str, str] = os.environ) -> Any:
     retries: RetryConfig = {"max_retries": 4, "retry_timeout": timedelta(seconds=_RETRIES_S)}
     if scheme.lower() not in ("s3", "s3a"):
         return from_url(address, retry_config=retries)
-    config = _s3_config(environ)
+    config = _s3_config(os.environ)
     plain = str(config.get("endpoint", "")).startswith("http://")
     return from_url(address, config=config, client_options={"allow_http": plain}, retry_config=retries)
 

@@ -133,7 +133,6 @@ def execute_plan(
     origin: str | None = None,
     steps: Mapping[str, str] | None = None,
     notify: Callable[[str], None],
-    synchronous: bool = True,
     streams: Streams | None = None,
     show_progress: bool = False,
     announce: Callable[[Prepared], None] = lambda _: None,
@@ -158,7 +157,7 @@ def execute_plan(
         prepare_here,
         chosen,
         notify=notify,
-        synchronous=synchronous,
+        synchronous=True,
         streams=streams,
         show_progress=show_progress,
         announce=announce,
@@ -175,7 +174,7 @@ def _submit(
     streams: Streams | None,
     show_progress: bool,
     announce: Callable[[Prepared], None],
-    begun: Callable[[SubmittedRun], None] = lambda _: None,
+    begun: Callable[[SubmittedRun], None],
 ) -> ProjectRun:
     """Check where the run is to be recorded, prepare it, make its environment, and hand it to the backend."""
     home = Home.locate()

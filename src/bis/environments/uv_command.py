@@ -35,8 +35,8 @@ _LEFT_OUT = (
     "UV_PROJECT",
     "UV_WORKING_DIRECTORY",
 )
-
-
+_MOST_SHOWN = 3000
+"""Characters of what uv says."""
 _UNREACHABLE = (
     "Failed to fetch",
     "Failed to download",
@@ -140,5 +140,6 @@ def _is_noise(line: str) -> bool:
     return bool(_PROGRESS.match(line)) or line.startswith("warning: ")
 
 
-def _shortened(text: str, limit: int = 3000) -> str:
-    return text if len(text) <= limit else f"{text[: limit // 2]}\n[...]\n{text[-limit // 2 :]}"
+def _shortened(text: str) -> str:
+    half = _MOST_SHOWN // 2
+    return text if len(text) <= _MOST_SHOWN else f"{text[:half]}\n[...]\n{text[-half:]}"

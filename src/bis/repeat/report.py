@@ -20,15 +20,16 @@ _MEANINGS = {
     Verdict.DIFFERENT: "The results differ.",
     Verdict.UNSTABLE: "The run is not deterministic: it differs between repetitions on one machine.",
 }
+_TITLE = "Two runs compared"
 _MOST_ROWS = 1000
 _MOST_LINES = 400
 
 
-def report_html(comparison: Comparison, causes: Sequence[Cause], *, title: str = "Two runs compared") -> str:
+def report_html(comparison: Comparison, causes: Sequence[Cause]) -> str:
     """The page. Whatever a run has logged is shown as text, never as markup."""
     verdict = comparison.verdict
     parts = [
-        f"<h1>{escape(title)}</h1>",
+        f"<h1>{_TITLE}</h1>",
         f'<p class="verdict v{verdict.value}"><strong>{verdict.name}</strong> {_MEANINGS[verdict]}</p>',
         _facts(comparison),
         _causes(causes),
@@ -36,7 +37,7 @@ def report_html(comparison: Comparison, causes: Sequence[Cause], *, title: str =
         _differences("What differs and is not counted", comparison.not_counted),
         _notes(comparison.notes),
     ]
-    return _PAGE.format(title=escape(title), style=_STYLE, body="\n".join(part for part in parts if part))
+    return _PAGE.format(title=_TITLE, style=_STYLE, body="\n".join(part for part in parts if part))
 
 
 def _facts(comparison: Comparison) -> str:

@@ -21,9 +21,9 @@ _MOST_EXPERIMENTS = 20
 _MOST_DATASETS = 1000
 
 
-def tags_of(fields: Fields, name: str = "tags") -> list[Tag]:
+def tags_of(fields: Fields) -> list[Tag]:
     """The tags of a request."""
-    return [Tag(tag.required("key"), tag.text("value")) for tag in fields.objects(name)]
+    return [Tag(tag.required("key"), tag.text("value")) for tag in fields.objects("tags")]
 
 
 def _create(call: Call) -> Json:

@@ -43,11 +43,11 @@ class Fields:
             if isinstance(value, (str, int)) and value != ""
         }
 
-    def text(self, name: str, default: str = "") -> str:
-        """A text; ``default`` when it is absent or null."""
+    def text(self, name: str) -> str:
+        """A text; "" when it is absent or null."""
         value = self.values.get(name)
         if value is None:
-            return default
+            return ""
         if isinstance(value, list) and value and isinstance(value[-1], str):
             value = value[-1]  # a query's field that is there several times
         if not isinstance(value, str):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bis.errors import TrackingError
-from bis.tracking.tags import CALL, PARENT, REUSED, STEP
+from bis.tracking.tags import CALL, PARENT, REUSED, STEP, STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,10 +56,10 @@ def family(store: Store, run: Run) -> Family:
     return _family(store, run, frozenset())
 
 
-def _family(store: Store, run: Run, above: frozenset[str], label: str = "", *, taken: bool = False) -> Family:
+def _family(store: Store, run: Run, above: frozenset[str], label: str = "") -> Family:
     run_id = run.info.run_id
     if run_id in above or len(above) >= _MOST_DEEP:  # a tag that somebody set by hand may make a circle
-        return Family(run, label=label, taken=taken)
+        return Family(run, label=label)
     within = above | {run_id}
     found = [_family(store, child, within, label_of(child)) for child in children(store, run_id)]
     for key, taken_id in run.tags.items():
@@ -68,13 +69,22 @@ def _family(store: Store, run: Run, above: frozenset[str], label: str = "", *, t
             except TrackingError:  # it was deleted since
                 continue
             found.append(Family(other, label=key.removeprefix(REUSED), taken=True))
-    return Family(run, tuple(found), label, taken)
+    return Family(run, tuple(found), label)
 
 
 def label_of(run: Run) -> str:
     """What a run was inside its parent: a step, a call of a script, else its entry point."""
     tags = run.tags
     return tags.get(STEP) or tags.get(CALL) or tags.get("mlflow.project.entryPoint", "")
+
+
+def step_folders(run: Run) -> dict[str, str]:
+    """The artifact directory of each earlier step of a pipeline, by name, as the run of a step had it."""
+    try:
+        found = json.loads(run.tags.get(STEPS, "{}"))
+    except ValueError:
+        return {}
+    return {name: str(path) for name, path in found.items()} if isinstance(found, dict) else {}
 
 
 def artifact_text(store: Store, run_id: str, path: str) -> str | None:

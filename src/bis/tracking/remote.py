@@ -176,7 +176,7 @@ class RemoteStore:
                 hint="Give the experiment to `bis run` with --experiment-name.",
             ) from error
 
-    def find_runs(self, prefix: str, *, limit: int = 10) -> list[RunInfo]:
+    def find_runs(self, prefix: str) -> list[RunInfo]:
         """The active runs whose id begins with ``prefix``, or the newest one for ``latest``."""
         if prefix == "latest":
             return [summary.info for summary in self.recent_runs(1)]
@@ -188,7 +188,7 @@ class RemoteStore:
             except RunNotFoundError:
                 return []
         search = f"attributes.run_id LIKE '{prefix.lower()}%'"
-        return [run.info for run in self.search_runs(filter=search, max_results=limit).items]
+        return [run.info for run in self.search_runs(filter=search, max_results=10).items]
 
     def recent_runs(self, limit: int = 20, *, experiment_id: str | None = None) -> list[RunSummary]:
         """The newest active runs, of all experiments or of one, with their tags."""

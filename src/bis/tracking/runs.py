@@ -154,7 +154,7 @@ class SqlRuns:
                 "UPDATE logged_models SET experiment_id = ? WHERE source_run_id = ?", (target, run_id)
             )
 
-    def find_runs(self, prefix: str, *, limit: int = 10) -> list[RunInfo]:
+    def find_runs(self, prefix: str) -> list[RunInfo]:
         """The active runs whose id begins with ``prefix``, or the newest one for ``latest``; the newest
         first.
         """
@@ -167,8 +167,8 @@ class SqlRuns:
             return []
         return self._infos(  # a range, so that the index on run_id serves it
             "WHERE r.run_id >= ? AND r.run_id < ? AND r.lifecycle_stage = 'active' ORDER BY r.start_time"
-            " DESC LIMIT ?",
-            (prefix, prefix + "g", limit),
+            " DESC LIMIT 10",
+            (prefix, prefix + "g"),
         )
 
     def recent_runs(self, limit: int = 20, *, experiment_id: str | None = None) -> list[RunSummary]:
