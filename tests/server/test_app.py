@@ -58,6 +58,37 @@ def test_what_is_no_endpoint_is_said_in_json(wire: Wire, method: str, path: str)
 
 
 @pytest.mark.parametrize(
+    "path",
+    [
+        "/api/2.0/mlflow/traces",
+        "/api/3.0/mlflow/traces/search",
+        "/v1/traces",
+        "/api/3.0/mlflow/traces/tr-1/assessments",
+        "/api/3.0/mlflow/scorers/register",
+        "/api/3.0/mlflow/issues",
+        "/api/3.0/mlflow/label-schemas/create",
+        "/api/3.0/mlflow/review-queues/create",
+        "/api/3.0/mlflow/datasets/create",
+        "/api/3.0/mlflow/gateway/secrets/create",
+        "/api/3.0/mlflow/prompt-optimization/jobs",
+        "/ajax-api/3.0/jobs/",
+        "/api/2.0/mlflow/webhooks",
+        "/api/3.0/mlflow/workspaces",
+        "/api/2.0/mlflow/users/create",
+        "/api/2.0/mlflow/artifacts/presigned-upload-url",
+        "/api/2.0/mlflow-artifacts/mpu/create/a",
+        "/api/2.0/mlflow-artifacts/presigned/a",
+    ],
+)
+def test_what_mlflow_has_beside_tracking_is_said_to_be_no_endpoint(wire: Wire, path: str) -> None:
+    """Clients try another way, or do without, on this code."""
+    for method in ("GET", "POST"):
+        reply = wire.ask(method, path, {} if method == "POST" else None)
+        assert (reply.status, reply.code) == (404, "ENDPOINT_NOT_FOUND")
+        assert reply.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
         ("DELETE", f"{MLFLOW}/runs/get", "GET"),
