@@ -290,6 +290,30 @@ def test_a_pipeline_is_repeated_with_all_its_steps(bis: Bis, project: Path) -> N
     assert bis("verify", whole, "--json").json["verdict"] == "EQUAL"
 
 
+@pytest.mark.parametrize("reused", [False, True])
+def test_a_change_of_one_step_reaches_those_after_it_in_a_rerun(
+    bis: Bis, project: Path, reused: bool
+) -> None:
+    """By artifacts, metrics, parameters and ids, in commands and in defaults; also of a step that was reused."""
+    _run(bis, project)
+    if reused:
+        (project / "prepare.py").write_text(_FILES["prepare.py"] + "# the same result\n")
+    document = bis.run_json(project, "-e", "last", *(() if reused else ("--no-reuse",)))
+    assert _states(document)["last"] == ("reused" if reused else "finished")
+    result = bis("rerun", document["run_id"], "-P", "rows=3", "-P", "factor=5", "-q")
+    assert result.status == 1
+    assert "[last] 3 5 15.0 32" in result.err.splitlines()
+
+
+def test_a_pipeline_is_repeated_after_its_home_was_moved(bis: Bis, project: Path, tmp_path: Path) -> None:
+    _run(bis, project)
+    (project / "prepare.py").write_text(_FILES["prepare.py"] + "# the same result\n")
+    whole = bis.run_json(project, "-e", "last")["run_id"]
+    bis.home.rename(tmp_path / "moved home")
+    result = Bis(tmp_path / "moved home", project)("rerun", whole)
+    assert result.status == 0, result.out + result.err
+
+
 def test_a_terminal_shows_the_states_as_they_change(bis: Bis, project: Path) -> None:
     leader, follower = pty.openpty()
     words = [sys.executable, "-m", "bis", "run", str(project), "-e", "left"]

@@ -12,14 +12,16 @@ from bis.plans.inputs import found_here, inside
 from bis.plans.levels import variables_of
 from bis.plans.prepare import Prepared
 from bis.plans.variables import core_count
+from bis.projects.steps import filled, references_in
 from bis.sources import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from bis.plans.levels import Level
     from bis.plans.plan import Plan
+    from bis.projects import EntryPoint
 
 
 def prepare_again(
@@ -108,8 +110,33 @@ def with_parameters(plan: Plan, values: Mapping[str, str], *, root: Path, cwd: P
     )
 
 
+def with_steps(plan: Plan, root: Path, values: Callable[[EntryPoint], Mapping[str, tuple[str, str]]]) -> Plan:
+    """``plan`` of a step with what its references to earlier steps stand for now.
+
+    ``values`` has for each reference of the entry point, by its text, what it stood for and what it does now. A
+    parameter that the user had given another value than its default keeps that.
+    """
+    entry_point = projects.load(planned_source(plan, root).directory, root=root).entry_point(plan.entry_point)
+    found = values(entry_point)
+    then, now = ({text: pair[which] for text, pair in found.items()} for which in (0, 1))
+    changed = {text: now[text] for text in plan.parameters if text in now}
+    for parameter in entry_point.parameters:
+        default = parameter.default or ""
+        if references_in(default) and plan.parameters.get(parameter.name) == filled(default, then):
+            changed[parameter.name] = filled(default, now)
+    return replace(
+        plan,
+        parameters={**plan.parameters, **changed},
+        local={**plan.local, **{name: text for name, text in changed.items() if name in plan.local}},
+        downloads={
+            **plan.downloads,
+            **{name: text for name, text in changed.items() if name in plan.downloads},
+        },
+    )
+
+
 def with_words(plan: Plan, words: Mapping[str, str]) -> Plan:
-    """``plan`` with each of ``words`` replaced in the values of its parameters: what an earlier step has made now."""
+    """``plan`` with each of ``words`` replaced in the values of its parameters."""
     if not words:
         return plan
 

@@ -115,6 +115,11 @@ def _read(text: str, entry: EntryPoint, where: Position | None) -> Reference:
 _ALL = (*_FIELDS, *_KEYED)
 
 
+def references_in(text: str) -> tuple[str, ...]:
+    """The references within ``text``, as they are written."""
+    return tuple(_PLACEHOLDER.findall(text))
+
+
 def filled(text: str, values: Mapping[str, str]) -> str:
     """``text`` with each ``{steps...}`` replaced by its value."""
     return _PLACEHOLDER.sub(lambda found: values.get(found.group(1), found.group()), text)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bis.errors import NotRepeatableError
 from bis.file_digests import sha256_of
 from bis.repeat.capsule import packed_input
+from bis.tracking.families import step_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -126,10 +127,17 @@ def _changes(
 
 
 def _inputs(original: RecordedRun) -> Iterator[Mapping[str, Any]]:
-    """The recorded inputs, but for those that were downloaded for the run alone and are fetched again."""
+    """The recorded inputs, but for those that are downloaded or made by an earlier step again."""
+    made = tuple(f"{folder}/" for folder in step_folders(original.run).values())
     for entry in (original.record or {}).get("files") or ():
-        if entry.get("access") == "read" and entry.get("place") in _INPUT_PLACES and not entry.get("fetched"):
+        is_input = entry.get("access") == "read" and entry.get("place") in _INPUT_PLACES
+        if is_input and not entry.get("fetched") and not str(entry["path"]).startswith(made):
             yield entry
+
+
+def is_of_step(original: RecordedRun, path: str) -> bool:
+    """Whether a path of a step was one of the artifacts of the steps before it."""
+    return any(path == each or path.startswith(f"{each}/") for each in step_folders(original.run).values())
 
 
 def _unpacked(original: RecordedRun, entry: Mapping[str, Any], store: Store, directory: Path) -> Path | None:

@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import replace
 from functools import partial
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from bis.errors import NotRepeatableError, ParameterError, RunNotFoundError, did_you_mean
@@ -15,11 +16,13 @@ from bis.pipelines.output import StepOutput
 from bis.pipelines.parent import DOCUMENT, PipelineParent
 from bis.pipelines.running import left_s, run_pipeline
 from bis.pipelines.starting import show_line
-from bis.pipelines.values import artifact_place, folders_of
+from bis.pipelines.values import artifact_place, folders_of, values_of
+from bis.projects.steps import references
 from bis.repeat.recorded import RecordedRun
 from bis.repeat.rerun import Place, check_again, execute_again
 from bis.sources import Source
 from bis.tracking import tags
+from bis.tracking.families import step_folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from bis.backends.submitted import SubmittedRun
     from bis.execution import Streams
     from bis.home import Home
+    from bis.projects import EntryPoint
     from bis.repeat.rerun import RerunOptions
     from bis.tracking import Store
 
@@ -60,7 +64,7 @@ def rerun_pipeline(
         )
     own = _options_of_steps(options, runs)
     for name, run in runs.items():
-        check_again(run, own[name], store=store, home=home, notify=notify, moved=_moved(run, runs, store))
+        check_again(run, own[name], store=store, home=home, notify=notify)
     changed: dict[str, None] = {}
     begun_at = time.monotonic()
     target = original.run.tags[tags.PIPELINE]
@@ -93,9 +97,8 @@ def rerun_pipeline(
                 place=Place(
                     parent.run_id,
                     {tags.STEP: name},
-                    _replaced(before, runs, store),
                     folders_of(before, store),
-                    _moved(runs[name], runs, store),
+                    lambda entry: _values(entry, runs[name], runs, before, store),
                 ),
             )
         finally:
@@ -175,25 +178,28 @@ def _names_of_inputs(run: RecordedRun) -> set[str]:
     return named | {str(file["path"]) for file in (run.record or {}).get("files") or ()}
 
 
-def _replaced(
-    before: Mapping[str, ProjectRun], runs: Mapping[str, RecordedRun], store: Store
-) -> dict[str, str]:
-    """What the plan says of the first runs of the earlier steps, to what is so now."""
-    words: dict[str, str] = {}
-    for name, now in before.items():
-        then = runs[name]
-        words[artifact_place(store, then.run_id)] = artifact_place(store, now.run_id)
-        words[then.run_id] = now.run_id
-    return words
-
-
-def _moved(step: RecordedRun, runs: Mapping[str, RecordedRun], store: Store) -> dict[str, str]:
-    """Where the plan of a step has the artifacts of other steps, to where they are in this home."""
-    return {
-        place: artifact_place(store, then.run_id)
-        for then in runs.values()
-        for place in step.places_of(then.run_id)
-    }
+def _values(
+    entry: EntryPoint,
+    step: RecordedRun,
+    runs: Mapping[str, RecordedRun],
+    before: Mapping[str, ProjectRun],
+    store: Store,
+) -> dict[str, tuple[str, str]]:
+    """What each reference of a step stood for when it was run, which may have been in another pipeline, and now."""
+    folders = {name: artifact_place(store, runs[name].run_id) for name in before} | step_folders(step.run)
+    now = values_of(entry, before, store)
+    found: dict[str, tuple[str, str]] = {}
+    for each in references(entry):
+        folder = folders[each.step]
+        earlier = runs[each.step].run
+        then = {
+            "artifact_uri": folder,
+            "run_id": PurePosixPath(folder).parent.name,
+            "params": earlier.params.get(each.key, ""),
+            "metrics": next((repr(metric.value) for metric in earlier.metrics if metric.key == each.key), ""),
+        }
+        found[each.text] = (then[each.field], now[each.text])
+    return found
 
 
 def _source_of(original: RecordedRun, home: Home) -> Source:

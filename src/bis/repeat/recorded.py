@@ -7,11 +7,12 @@ import weakref
 from array import array
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from bis.errors import TrackingError
 from bis.repeat.comparison.volatile import RunWords
+from bis.tracking.families import step_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -197,6 +198,8 @@ class RecordedRun:
         words = {info.run_id, info.artifact_uri, self.location, self.directory, *self.relatives}
         for run_id in self.relatives:
             words.update(self.places_of(run_id))
+        for folder in step_folders(self.run).values():  # of a pipeline before, when the step was reused
+            words.update((folder, PurePosixPath(folder).parent.name))
         if len(info.name) >= 8:  # MLflow draws names like merry-fox-123; a short one may be any word
             words.add(info.name)
         return RunWords(tuple(sorted((word for word in words if len(word) > 3), key=len, reverse=True)))

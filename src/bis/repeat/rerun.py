@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,14 +13,21 @@ from bis import runs
 from bis.errors import NotRepeatableError, RunNotFoundError, SourceError, UsageError
 from bis.execution import read_env_file
 from bis.plans import with_level, with_parameters
-from bis.plans.again import check_secrets, planned_source, with_words
+from bis.plans.again import check_secrets, planned_source, with_steps
 from bis.plans.checkout import fetch_snapshot
 from bis.plans.gone import said_when_gone
 from bis.plans.places import fresh_place, unique_name
 from bis.repeat.capsule import must_consent
 from bis.repeat.comparison import Tolerance
 from bis.repeat.families import compare_trees
-from bis.repeat.inputs import by_parameter, check_inputs, inputs_inside, packed_inputs, to_be_placed
+from bis.repeat.inputs import (
+    by_parameter,
+    check_inputs,
+    inputs_inside,
+    is_of_step,
+    packed_inputs,
+    to_be_placed,
+)
 from bis.repeat.placing import make_folders, place_inputs
 from bis.repeat.recorded import RecordedRun
 from bis.sources import packs, restore
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
     from bis.execution import Streams
     from bis.home import Home
     from bis.plans import Level, Plan, Prepared
+    from bis.projects import EntryPoint
     from bis.repeat.comparison import Comparison
     from bis.sources import Source
     from bis.tracking import Store
@@ -69,12 +77,10 @@ class Place:
 
     parent_run_id: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
-    replaced: Mapping[str, str] = field(default_factory=dict)
-    """Words of its plan that were of the earlier steps' first runs, to what they are now: ids, directories."""
     folders: Mapping[str, str] = field(default_factory=dict)
     """The artifact directories of the earlier steps, by name."""
-    moved: Mapping[str, str] = field(default_factory=dict)
-    """Directories of those first runs as the plan has them, to where they are in this home."""
+    values: Callable[[EntryPoint], Mapping[str, tuple[str, str]]] | None = None
+    """What its references to earlier steps stood for and stand for now: see ``plans.again.with_steps``."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +165,7 @@ def execute_again(
     ``place`` says where in a pipeline that is repeated it belongs.
     """
     where = place or Place()
-    plan = with_words(plan_of(original), where.moved)
+    plan = plan_of(original)
     check_consent(original)
     with fresh_place(home, _place_name(original, home), keep=options.keep) as folder:
         found = _find_inputs(original, plan, options, store, folder)
@@ -169,9 +175,9 @@ def execute_again(
         make_folders(original, root)
         place_inputs(to_be_placed(original, plan, found.given, found.inside), root)
         inputs = {name: path for name, path in found.given.items() if name not in found.inside}
-        chosen = with_parameters(
-            with_words(plan, where.replaced), options.parameters, root=root, cwd=Path.cwd()
-        )
+        if where.values is not None:
+            plan = with_steps(plan, root, where.values)
+        chosen = with_parameters(plan, options.parameters, root=root, cwd=Path.cwd())
         if options.level is not None:
             chosen = with_level(chosen, options.level)
         with said_when_gone(f"run {original.run_id[:8]}"):
@@ -206,14 +212,10 @@ def check_again(
     store: Store,
     home: Home,
     notify: Callable[[str], None],
-    moved: Mapping[str, str],
 ) -> None:
-    """Raise now what ``execute_again`` would raise of the user's words and the inputs, and execute nothing.
-
-    ``moved`` is that of the Place.
-    """
+    """Raise now what ``execute_again`` would raise of the user's words and the inputs, and execute nothing."""
     check_consent(original)
-    plan = with_words(plan_of(original), moved)
+    plan = plan_of(original)
     check_secrets(plan, read_env_file(Path(options.env_file)) if options.env_file else {})
     with fresh_place(home, _place_name(original, home)) as folder:
         found = _find_inputs(original, plan, options, store, folder)
@@ -221,7 +223,9 @@ def check_again(
             root = folder / "source"
             with said_when_gone(f"run {original.run_id[:8]}"):
                 _restore(original, plan, root, home, originals=found.before, notify=notify)
-            with_parameters(plan, options.parameters, root=root, cwd=Path.cwd())
+            made = {name: str(root) for name, path in plan.local.items() if is_of_step(original, path)}
+            stands = replace(plan, local={**plan.local, **made})
+            with_parameters(stands, options.parameters, root=root, cwd=Path.cwd())
 
 
 @contextlib.contextmanager

@@ -10,8 +10,7 @@ from bis.plans import Plan
 from bis.plans.again import with_words
 from bis.plans.layers import differing
 from bis.reuse.finding import Decision, find
-from bis.reuse.judging import step_folders
-from bis.tracking.families import artifact_text
+from bis.tracking.families import artifact_text, step_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

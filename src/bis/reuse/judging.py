@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from bis.execution.watch.hashing import Hashes
 from bis.reuse.evidence import unseen
 from bis.reuse.trees import changed_code
 from bis.tracking import tags
+from bis.tracking.families import step_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -119,15 +119,6 @@ class Judge:
             if path.startswith(before + "/"):
                 return now + path[len(before) :]
         return path
-
-
-def step_folders(run: Run) -> dict[str, str]:
-    """The artifact directory of each earlier step, as the run had it."""
-    try:
-        found = json.loads(run.tags.get(tags.STEPS, "{}"))
-    except ValueError:
-        return {}
-    return {name: str(path) for name, path in found.items()} if isinstance(found, dict) else {}
 
 
 def _sha256(hashes: Hashes, path: str) -> str | None:
