@@ -52,17 +52,32 @@ class ClientGoneError(Exception):
 async def upload(store: ArtifactStore, path: str, receive: Receive) -> None:
     """Store the body of the request at ``path``; nothing of it stays when the client goes away."""
     async with _in_threads(store.writing(path)) as file:
-        parts, size, more = list[bytes](), 0, True
-        while more:
-            message = await receive()
-            if message["type"] != "http.request":
-                raise ClientGoneError
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            more = message.get("more_body", False)
-            if size >= CHUNK_BYTES or not more:
-                await asyncio.to_thread(write_all, parts, file)
-                parts, size = [], 0
+        writing: asyncio.Task[None] | None = None
+        try:
+            async for chunk in _chunks(receive):  # one is written while the next one comes
+                if writing is not None:
+                    await writing
+                writing = asyncio.create_task(asyncio.to_thread(write_all, chunk, file))
+            if writing is not None:
+                await writing
+        finally:
+            if writing is not None:
+                await asyncio.wait((writing,))  # before the file is closed
+
+
+async def _chunks(receive: Receive) -> AsyncIterator[list[bytes]]:
+    """The body of the request as it comes, about ``CHUNK_BYTES`` at a time."""
+    parts, size, more = list[bytes](), 0, True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientGoneError
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        more = message.get("more_body", False)
+        if size >= CHUNK_BYTES or not more:
+            yield parts
+            parts, size = [], 0
 
 
 async def download(
