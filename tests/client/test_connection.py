@@ -150,7 +150,9 @@ def test_a_fault_of_the_server_is_not_waited_for_long(
     ("answer", "words"),
     [
         ((401, b"", {}), "refuses access .401.. Set MLFLOW_TRACKING_TOKEN"),
-        ((403, b"<html>", {}), "refuses access .403."),
+        ((403, b"<html>", {}), "refuses access .403.. Set"),
+        ((401, b'{"error_code": "A", "message": "It is revoked."}', {}), ".401.: It is revoked. Set MLFLOW"),
+        ((403, b'{"error_code": "A", "message": "It may only read."}', {}), ".403.: It may only read.$"),
         ((301, b"", {"Location": "https://new.place/api/2.0/x"}), "has moved to https://new.place: set"),
         ((404, b"<html>", {}), "has nothing there"),
         ((400, b"[1]", {}), "answered 400"),
@@ -165,6 +167,13 @@ def test_what_is_wrong_is_said(
     stub.answers = [answer]
     with pytest.raises(TrackingError, match=words):
         connect(stub.url.replace("//", "//user:secret@")).get("x")
+
+
+def test_what_is_no_token_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "secret\n")
+    with pytest.raises(TrackingError, match="MLFLOW_TRACKING_TOKEN is no token") as caught:
+        Server("http://127.0.0.1:9")
+    assert "secret" not in str(caught.value)
 
 
 def test_a_refusal_has_the_code_of_the_server(connect: Callable[..., Server], stub: Stub) -> None:

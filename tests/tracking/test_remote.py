@@ -113,6 +113,31 @@ def test_credentials_in_the_address_are_used_and_never_shown() -> None:
     assert "secret" not in store.uri
 
 
+@pytest.mark.parametrize(
+    ("status", "hint"), [(401, "Set MLFLOW_TRACKING_TOKEN"), (403, None)], ids=["unknown", "not allowed"]
+)
+def test_what_a_server_says_about_a_token_is_passed_on(status: int, hint: str | None) -> None:
+    said = {"error_code": "PERMISSION_DENIED", "message": "This needs a token of the role write."}
+    with scripted((status, said)) as script, pytest.raises(TrackingError) as caught:
+        RemoteStore(script.url).run("a")
+    assert caught.value.message.endswith(f"refuses access ({status}): This needs a token of the role write.")
+    assert (caught.value.hint or "").startswith(hint or "")
+    assert bool(caught.value.hint) is bool(hint)
+
+
+@pytest.mark.parametrize("token", ["secret\n", "secret\r\nX-Evil: 1", "secret\u2603", "sécret"])
+def test_what_is_no_token_is_refused_without_showing_it(token: str) -> None:
+    with pytest.raises(TrackingError, match="MLFLOW_TRACKING_TOKEN is no token") as caught:
+        RestClient("http://127.0.0.1:9", {"MLFLOW_TRACKING_TOKEN": token})
+    assert "cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("seconds", ["-1", "0", "nan", "inf", "1e12"])
+def test_what_is_no_time_limit_is_refused(seconds: str) -> None:
+    with pytest.raises(TrackingError, match="MLFLOW_HTTP_REQUEST_TIMEOUT"):
+        RestClient("http://127.0.0.1:9", {"MLFLOW_HTTP_REQUEST_TIMEOUT": seconds})
+
+
 def test_credentials_do_not_follow_to_another_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "secret")
     with scripted((200, RUN)) as other, scripted((302, b""), location=other.url + "/x") as script:

@@ -221,27 +221,27 @@ class Server:
         return made
 
     def _refusal(self, response: HTTPResponse, content: bytes) -> TrackingError:
-        import json
-
+        said = _said(content)
         if response.status in (401, 403):
+            words = "the tracking server at {} refuses access ({})".format(self.address, response.status)
+            if said:
+                words += ": " + said[1]
             return TrackingError(
-                "the tracking server at {} refuses access ({}). Set {}".format(
-                    self.address, response.status, _VARIABLES
-                )
+                words
+                if said and response.status == 403
+                else "{}. Set {}".format(words.rstrip("."), _VARIABLES)
             )
         if 300 <= response.status < 400:
             place = str(response.getheader("Location")).partition("/api/2.0/")[0]
             return TrackingError(
                 "{} has moved to {}: set MLFLOW_TRACKING_URI to that address".format(self.address, place)
             )
-        try:
-            answer = json.loads(content)
-            return RefusedError(str(answer["message"]), str(answer["error_code"]))
-        except (ValueError, KeyError, TypeError):
-            if response.status == 404:
-                return RefusedError("{} has nothing there".format(self.address), "ENDPOINT_NOT_FOUND")
-            words = "the tracking server at {} answered {} {}"
-            return TrackingError(words.format(self.address, response.status, response.reason))
+        if said:
+            return RefusedError(said[1], said[0])
+        if response.status == 404:
+            return RefusedError("{} has nothing there".format(self.address), "ENDPOINT_NOT_FOUND")
+        words = "the tracking server at {} answered {} {}"
+        return TrackingError(words.format(self.address, response.status, response.reason))
 
     def _silence(self, error: Exception) -> TrackingError:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
@@ -284,6 +284,17 @@ class _Proxy:
         return self.authorization if self._is_asked else {}
 
 
+def _said(content: bytes) -> tuple[str, str] | None:
+    """The error code and the message of a server that speaks MLflow's protocol."""
+    import json
+
+    try:
+        answer = json.loads(content)
+        return str(answer["error_code"]), str(answer["message"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 def say(message: str) -> None:
     """One line on standard error; a script without one misses it."""
     try:
@@ -299,7 +310,12 @@ def _authorization(user: str | None, password: str | None, token: str | None) ->
     password = password or os.environ.get("MLFLOW_TRACKING_PASSWORD")
     if token is None and user and password:
         return {"Authorization": _basic("{}:{}".format(user, password))}
-    token = token or os.environ.get("MLFLOW_TRACKING_TOKEN")
+    token = token or os.environ.get("MLFLOW_TRACKING_TOKEN") or ""
+    if any(not " " <= letter <= "~" for letter in token):
+        raise TrackingError(
+            "MLFLOW_TRACKING_TOKEN is no token: it has a line break, or a letter that none has. Copy it again, as"
+            " bis tokens create printed it"
+        )
     return {"Authorization": "Bearer " + token} if token else {}
 
 

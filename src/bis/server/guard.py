@@ -52,13 +52,16 @@ class Guard:
         return hmac.compare_digest(credential.strip(), self._token or b"")
 
 
+_NO_NAME = "This is no name of this server. Whoever runs it can add it: bis server --allowed-host NAME."
+
+
 def foreign_request(hosts: Hosts, method: str, headers: Headers) -> Refusal | None:
     """Why a request that was not meant for this server, or that a page of another site sent, is refused."""
     named = _values(headers, b"host")
     if len(named) != 1:  # RFC 9112, 3.2
         return 400, "BAD_REQUEST", "A request has one Host header."
     if not hosts.accepts(named[0]):
-        return 403, "PERMISSION_DENIED", "This is no name of this server."
+        return 403, "PERMISSION_DENIED", _NO_NAME
     if method in _SAFE_METHODS:
         return None
     origins, sites = _values(headers, b"origin"), _values(headers, b"sec-fetch-site")

@@ -28,6 +28,9 @@ _TRANSIENT = frozenset((408, 429, 500, 502, 503, 504))
 _PAUSES_S = (0.5, 1.0, 2.0)
 """Before each repetition."""
 
+_LONGEST_TIMEOUT_S = 1e9
+"""Above it, a socket takes none."""
+
 _VARIABLES = "MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
 
 
@@ -122,20 +125,18 @@ class RestClient:
     def _refusal(self, error: urllib.error.HTTPError) -> TrackingError:
         with error:
             content = error.read(1 << 20)
+        said = _said(content)
         if error.code in (401, 403):
             return TrackingError(
-                f"the tracking server at {self.address} refuses access ({error.code})",
-                hint=f"Set {_VARIABLES}.",
+                f"the tracking server at {self.address} refuses access ({error.code})"
+                + (f": {said[1]}" if said else ""),
+                hint=None if said and error.code == 403 else f"Set {_VARIABLES}.",
             )
-        try:
-            answer = json.loads(content)
-            return RefusedError(str(answer["message"]), code=str(answer["error_code"]))
-        except (ValueError, KeyError, TypeError):
-            if error.code == 404:
-                return RefusedError(f"{self.address} has no such endpoint", code="ENDPOINT_NOT_FOUND")
-            return TrackingError(
-                f"the tracking server at {self.address} answered {error.code} {error.reason}"
-            )
+        if said:
+            return RefusedError(said[1], code=said[0])
+        if error.code == 404:
+            return RefusedError(f"{self.address} has no such endpoint", code="ENDPOINT_NOT_FOUND")
+        return TrackingError(f"the tracking server at {self.address} answered {error.code} {error.reason}")
 
     def _silence(self, error: Exception) -> TrackingError:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
@@ -155,6 +156,15 @@ class RestClient:
 _NOTHING = urllib.request.BaseHandler()
 
 
+def _said(content: bytes) -> tuple[str, str] | None:
+    """The error code and the message of a server that speaks MLflow's protocol."""
+    try:
+        answer = json.loads(content)
+        return str(answer["error_code"]), str(answer["message"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 def _no_host() -> TrackingError:
     return TrackingError("the tracking URI names no host", hint="It is like https://mlflow.example.org")
 
@@ -168,17 +178,26 @@ def _authorization(user: str | None, password: str | None, environ: Mapping[str,
     if user and password:
         return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
     token = environ.get("MLFLOW_TRACKING_TOKEN")
+    if token and not (token.isascii() and token.isprintable()):
+        raise TrackingError(
+            "MLFLOW_TRACKING_TOKEN is no token: it has a line break, or a letter that none has",
+            hint="Copy it again, as bis tokens create printed it.",
+        )
     return f"Bearer {token}" if token else None
 
 
 def _timeout_s(environ: Mapping[str, str]) -> float:
     text = environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", "120")
     try:
-        return float(text)
+        seconds = float(text)
     except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < _LONGEST_TIMEOUT_S:
         raise TrackingError(
-            f"MLFLOW_HTTP_REQUEST_TIMEOUT={text} is no number", hint="It is in seconds."
-        ) from None
+            f"MLFLOW_HTTP_REQUEST_TIMEOUT={text} is no time to wait",
+            hint="It is a number of seconds, above 0.",
+        )
+    return seconds
 
 
 def _tls(environ: Mapping[str, str]) -> ssl.SSLContext:
