@@ -19,6 +19,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bis.execution.group import Command
 from bis.execution.interruption import Interruption
 from bis.execution.output import Streams
 from bis.execution.supervision import supervise
@@ -118,15 +119,17 @@ def run_once(directory: Path, python: Path, look: str, series: Series) -> None:
         )
         begun = time.perf_counter()
         ending = supervise(
-            f"exec {python} script.py",
-            cwd=directory,
-            env=env,
+            Command(
+                f"exec {python} script.py",
+                cwd=directory,
+                env=env,
+                words_before=tracer.words if tracer else (),
+                descriptors=(tracer.descriptor,) if tracer else (),
+            ),
             log=reports / "log",
             streams=Streams(None, None),
             interruption=Interruption(),
             on_start=lambda _session: tracer.started() if tracer else None,
-            words_before=tracer.words if tracer else (),
-            descriptors=(tracer.descriptor,) if tracer else (),
         )
         series.wall_s.append(time.perf_counter() - begun)
         series.cpu_s.append(ending.usage.cpu_s)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from bis.execution.group import Command
 from bis.execution.interruption import Interruption, on_signals
 from bis.execution.output import Streams
 from bis.execution.supervision import Ending, supervise
@@ -36,9 +37,7 @@ class Bench:
         env: dict[str, str] | None = None,
     ) -> Ending:
         return supervise(
-            command,
-            cwd=self.directory,
-            env=env or dict(os.environ),
+            Command(command, cwd=self.directory, env=env or dict(os.environ)),
             log=self.log,
             streams=streams or Streams(None, None),
             interruption=self.interruption,

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from bis.execution.group import Command
 from bis.execution.interruption import Interruption
 from bis.execution.output import Streams
 from bis.execution.supervision import Ending, supervise
@@ -80,16 +81,18 @@ class Bench:
         report.mkdir()
         self.tracer = Tracer(report, directory=self.directory)
         ending = supervise(
-            command,
-            cwd=self.directory,
-            env={**os.environ, **variables},
+            Command(
+                command,
+                cwd=self.directory,
+                env={**os.environ, **variables},
+                words_before=self.tracer.words,
+                descriptors=(self.tracer.descriptor,),
+            ),
             log=self.directory / "log",
             streams=Streams(None, None),
             interruption=Interruption(),
             timeout_s=60,
             on_start=lambda _: self.tracer.started(),
-            words_before=self.tracer.words,
-            descriptors=(self.tracer.descriptor,),
         )
         self.observer = self.tracer.finish()
         self.lines = [json.loads(line) for line in (report / "0-trace.jsonl").read_text().splitlines()]

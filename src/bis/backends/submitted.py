@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class SubmittedRun(Protocol):
-    """The handle that ``bis.run`` gives, with the members of ``mlflow.projects.SubmittedRun`` and a few more."""
+    """What a backend gives of a run that it has begun."""
 
     @property
     def run_id(self) -> str:

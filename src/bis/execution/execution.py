@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from bis.errors import BisError, ExecutionError
 from bis.execution import enclosing
 from bis.execution.folders import FoundFolders
+from bis.execution.group import Command
 from bis.execution.interruption import Interruption, on_signals
 from bis.execution.output import Streams
 from bis.execution.record import Record
@@ -199,34 +200,40 @@ class Execution:
         tracer = self._trace() if self._options.trace == "full" else None
         try:
             ending = supervise(
-                command,
-                cwd=self._prepared.source.directory if container is None else self._running.path,
-                env=env,
+                Command(
+                    command,
+                    cwd=self._prepared.source.directory if container is None else self._running.path,
+                    env=env,
+                    fix_addresses=strict and container is None,
+                    words_before=before if tracer is None else tracer.words,
+                    descriptors=() if tracer is None else (tracer.descriptor,),
+                    clean_up=() if container is None else container.clean_up,
+                ),
                 log=self._running.log,
                 streams=self._options.streams,
                 interruption=self._interruption,
                 timeout_s=self._options.timeout_s,
                 on_start=lambda session: self._started(session, server, tracer),
                 on_stop=self._stopping,
-                fix_addresses=strict and container is None,
-                words_before=before if tracer is None else tracer.words,
-                descriptors=() if tracer is None else (tracer.descriptor,),
-                clean_up=() if container is None else container.clean_up,
                 kill_after_s=self._options.kill_after_s,
             )
         finally:
-            if self._sampling is not None:
-                self._sampling.stop()
-            if tracer is not None:
-                self._observer = tracer.finish()
-            if server is not None:
-                self._server_url = server.url
-                server.stop()
-            if container is not None:
-                container.finish(self._running.report)
+            self._finish(server, tracer)
         if strict and not ending.addresses_fixed:
             self._notify("this system keeps address randomization on: sets of objects may change their order")
         return ending, command
+
+    def _finish(self, server: LoopbackServer | None, tracer: Tracer | None) -> None:
+        """End what went on beside the command."""
+        if self._sampling is not None:
+            self._sampling.stop()
+        if tracer is not None:
+            self._observer = tracer.finish()
+        if server is not None:
+            self._server_url = server.url
+            server.stop()
+        if self._container is not None:
+            self._container.finish(self._running.report)
 
     def _contain(self, downloaded: Mapping[str, str]) -> None:
         """Make what the container starts with; from here on the source is its own copy."""

@@ -43,40 +43,41 @@ class Usage:
     memory_peak_bytes: int | None = None
 
 
+@dataclass(frozen=True)
+class Command:
+    """What is given to ``bash -c``, and what it is started with."""
+
+    text: str
+    cwd: Path
+    env: Mapping[str, str]
+    fix_addresses: bool = False
+    """Without address randomization, where the system allows it."""
+    words_before: Sequence[str] = ()
+    """A program that becomes the command in the end."""
+    descriptors: Sequence[int] = ()
+    """What that program is given."""
+    clean_up: Sequence[str] = ()
+    """A command that ends what a kill of the group does not reach: a container."""
+
+
 class ProcessGroup:
-    """``bash -c COMMAND`` as the leader of a new session, and so of a new process group."""
+    """A command as the leader of a new session, and so of a new process group."""
 
-    def __init__(
-        self,
-        command: str,
-        *,
-        cwd: Path,
-        env: Mapping[str, str],
-        stdout: int,
-        stderr: int,
-        fix_addresses: bool = False,
-        words_before: Sequence[str] = (),
-        descriptors: Sequence[int] = (),
-        clean_up: Sequence[str] = (),
-    ) -> None:
-        """Start it; ``fix_addresses`` without address randomization, where the system allows it.
-
-        ``words_before`` is a program that becomes the command in the end; it is given ``descriptors``. ``clean_up``
-        is a command that ends what a kill of the group does not reach: a container.
-        """
-        self._clean_up = list(clean_up)
+    def __init__(self, command: Command, *, stdout: int, stderr: int) -> None:
+        """Start it."""
+        self._clean_up = list(command.clean_up)
         self._guard = _Guard(self._clean_up)
         try:
-            with fixed_addresses() if fix_addresses else contextlib.nullcontext(False) as fixed:
+            with fixed_addresses() if command.fix_addresses else contextlib.nullcontext(False) as fixed:
                 self.addresses_fixed = fixed
                 """Whether address randomization is off."""
                 self._leader = subprocess.Popen(
-                    [*words_before, "bash", "-c", command],
-                    cwd=cwd,
-                    env=dict(env),
+                    [*command.words_before, "bash", "-c", command.text],
+                    cwd=command.cwd,
+                    env=dict(command.env),
                     stdout=stdout,
                     stderr=stderr,
-                    pass_fds=descriptors,
+                    pass_fds=command.descriptors,
                     start_new_session=True,
                 )
         except BaseException:

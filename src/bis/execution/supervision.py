@@ -12,9 +12,10 @@ from bis.execution.group import ProcessGroup, Usage
 from bis.execution.output import Channel, Streams, open_log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
+    from bis.execution.group import Command
     from bis.execution.interruption import Interruption
 
 KILL_AFTER_S = 5.0
@@ -38,26 +39,17 @@ class Ending:
 
 
 def supervise(
-    command: str,
+    command: Command,
     *,
-    cwd: Path,
-    env: Mapping[str, str],
     log: Path,
     streams: Streams,
     interruption: Interruption,
     timeout_s: float | None = None,
     on_start: Callable[[int], None] = lambda _session: None,
     on_stop: Callable[[str], None] = lambda _reason: None,
-    fix_addresses: bool = False,
-    words_before: Sequence[str] = (),
-    descriptors: Sequence[int] = (),
-    clean_up: Sequence[str] = (),
     kill_after_s: float = KILL_AFTER_S,
 ) -> Ending:
-    """Run ``command`` with bash until its group has ended; show and keep what it writes.
-
-    ``words_before`` is a program that becomes the command in the end; it is given ``descriptors``. ``clean_up`` is a
-    command that ends what is not of the group, when the group has to be killed.
+    """Run ``command`` until its group has ended; show and keep what it writes.
 
     ``on_start`` is called with the id of the session when the command has been started, ``on_stop`` with the reason
     when it is to be ended before its time. Durations are monotonic: a clock that jumps has no effect.
@@ -65,17 +57,7 @@ def supervise(
     with open_log(log) as kept:
         channels = [Channel(streams.stdout, kept), Channel(streams.stderr, kept)]
         started = time.monotonic()
-        group = ProcessGroup(
-            command,
-            cwd=cwd,
-            env=env,
-            stdout=channels[0].write_end,
-            stderr=channels[1].write_end,
-            fix_addresses=fix_addresses,
-            words_before=words_before,
-            descriptors=descriptors,
-            clean_up=clean_up,
-        )
+        group = ProcessGroup(command, stdout=channels[0].write_end, stderr=channels[1].write_end)
         for channel in channels:
             channel.started()
         loop = _Loop(
