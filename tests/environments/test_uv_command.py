@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from bis.environments.uv_command import cleaned, run_uv, uv_environment, without_credentials
+from bis.environments.credentials import without_user
+from bis.environments.uv_command import cleaned, run_uv, uv_environment
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ def test_settings_of_indexes_reach_uv_and_an_active_environment_does_not(
 
 def test_credentials_are_taken_out_of_every_url() -> None:
     text = "at https://user:pa%40ss@host/x and git+ssh://token@host/y, not me@host"
-    assert without_credentials(text) == "at https://host/x and git+ssh://host/y, not me@host"
+    assert without_user(text) == "at https://host/x and git+ssh://host/y, not me@host"
 
 
 def test_the_words_of_uv_are_cleaned() -> None:

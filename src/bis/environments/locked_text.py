@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bis.environments.uv_command import without_credentials
+from bis.environments.credentials import without_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,9 +31,9 @@ def take_apart(text: str) -> LockedText:
         if _LOCAL.match(block):
             local.append(block.strip())
         elif "--hash=" in block:
-            hashed.append(without_credentials(block))
+            hashed.append(without_user(block))
         else:
-            unhashed.append(without_credentials(block))
+            unhashed.append(without_user(block))
     return LockedText("".join(hashed), "".join(unhashed), tuple(local))
 
 

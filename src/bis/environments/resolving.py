@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from bis.environments import interpreters, local_paths
 from bis.environments.compiling import Compilation, Solution
+from bis.environments.credentials import without_user
 from bis.environments.locked_text import LockedText, from_pylock, name_of, take_apart
 from bis.environments.locks import Lock, LockedPath, platform_tag
 from bis.environments.requirement_lines import RequirementLines
 from bis.environments.resolution_errors import place_of, resolution_error
-from bis.environments.uv_command import run_uv, without_credentials
+from bis.environments.uv_command import run_uv
 from bis.errors import InterpreterNotFoundError, Position, SpecError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def resolve(
         requirements=solution.text.hashed,
         unhashed=solution.text.unhashed,
         local=local,
-        options=tuple(without_credentials(each) for each in spec.options),
+        options=tuple(without_user(each) for each in spec.options),
         variables=spec.variables,
         undated=solution.undated,
         as_of=None if spec.lock_file else as_of.text,

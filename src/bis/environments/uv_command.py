@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bis.environments.credentials import without_user
 from bis.errors import BuildError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _BUILD_FOLDER = re.compile(r"/\S*/builds-v0/\.tmp\w+/(?:lib/python[\d.]+/site-packages/)?")
 _PROGRESS = re.compile(
     r"\s*(Resolved|Prepared|Installed|Download(ed|ing)|Build(ing)?|Built|Updat(ed|ing)|Using) "
@@ -122,14 +122,9 @@ def uv_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return settings
 
 
-def without_credentials(text: str) -> str:
-    """Return the text with ``user:password@`` taken out of every URL in it."""
-    return _CREDENTIALS.sub("", text)
-
-
 def cleaned(errors: str, hidden: Mapping[str, str]) -> str:
     """Return uv's words for the user, without credentials, progress, and paths (``hidden``: path -> word)."""
-    text = _BUILD_FOLDER.sub("", without_credentials(errors))
+    text = _BUILD_FOLDER.sub("", without_user(errors))
     for path, word in hidden.items():
         text = text.replace(path, word)
     kept = [line.rstrip() for line in text.splitlines() if not _is_noise(line)]

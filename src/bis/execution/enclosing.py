@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bis.execution.variables import CREDENTIALS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 
@@ -35,8 +37,6 @@ _OWN = frozenset(
     }
 )
 """Of the enclosing run alone, whatever the script has done to them."""
-_CREDENTIALS = frozenset({"MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"})
-"""Written down nowhere: a run inside finds the store of the home without them, and has a server's as they are."""
 _HANDED_ON = frozenset({"BIS_RUN_ID", "BIS_SEED", "BIS_LEVEL", "MLFLOW_EXPERIMENT_ID"})
 _MAIN = "from bis.nested import main;main()"
 _BOOT = "import sys;del sys.path[0];sys.path.append({folder!r});" + _MAIN
@@ -168,16 +168,17 @@ def changed_variables(
 ) -> tuple[dict[str, str | None], dict[str, str | None]]:
     """What bis gave other values than the caller had, with the value now and the one before.
 
-    Those ``named`` by ``--env-file`` are handed on, and are in no document.
+    Those ``named`` by ``--env-file`` are handed on, and are in no document. Nor are credentials: a run inside finds the
+    store of the home without them, and has a server's as they are.
     """
     left_alone = _HANDED_ON.union(named)
     names = [
         name for name in {*caller, *given} if name not in left_alone and caller.get(name) != given.get(name)
     ]
-    kept = [name for name in names if name not in _CREDENTIALS]
+    kept = [name for name in names if name not in CREDENTIALS]
     put: dict[str, str | None] = {name: given.get(name) for name in kept}
     before: dict[str, str | None] = {name: caller.get(name) for name in kept}
-    return put, before | dict.fromkeys(set(names) & _CREDENTIALS, None)
+    return put, before | dict.fromkeys(set(names).intersection(CREDENTIALS), None)
 
 
 def environment_names(environment: Environment, caller: Mapping[str, str]) -> tuple[str, ...]:

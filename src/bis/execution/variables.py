@@ -19,7 +19,8 @@ PROBE = Path(__file__).parent / "probe"
 CLIENT = Path(__file__).parents[1] / "client"
 """What a script imports as ``bis``; where the probe lies elsewhere, it lies beside it."""
 
-_CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+CREDENTIALS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+"""The variables from which MLflow's clients take them."""
 
 
 def command_variables(
@@ -74,7 +75,7 @@ def loopback_variables(
         "BIS_TRACKING_URI": url,
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # the address is gone when the run has ended
     }
-    for name in _CREDENTIALS:
+    for name in CREDENTIALS:
         if name in caller and name not in variables:
             variables[name] = ""
     for name in ("NO_PROXY", "no_proxy"):

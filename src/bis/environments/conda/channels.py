@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 from bis.environments.conda.settings import DEFAULT_ALIAS, DEFAULT_CHANNELS, Settings, with_variables
+from bis.environments.credentials import USER, without_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_USER = re.compile(r"(?<=://)[^/@\s]+@")
 _TOKEN = re.compile(r"(https?://[^/\s]+)/t/([^/\s\"']+)")
 _ONLY_VARIABLES = re.compile(r"(?:[$]\{?\w+\}?:?){1,2}")
 _OF_ANACONDA = re.compile(r"/(pkgs/(?:main|r|msys2|free|pro|archive))$")
@@ -45,7 +45,7 @@ def without_credentials(text: str) -> str:
     >>> without_credentials("https://me:pw@host/t/tk-123/team/noarch")
     'https://host/team/noarch'
     """
-    return _TOKEN.sub(r"\1", _USER.sub("", text))
+    return _TOKEN.sub(r"\1", without_user(text))
 
 
 def as_kept(written: str) -> str:
@@ -54,7 +54,7 @@ def as_kept(written: str) -> str:
     >>> as_kept("https://host/t/${TOKEN}/team"), as_kept("https://host/t/tk-123/team")
     ('https://host/t/${TOKEN}/team', 'https://host/team')
     """
-    found = _USER.sub(lambda match: match[0] if _ONLY_VARIABLES.fullmatch(match[0][:-1]) else "", written)
+    found = USER.sub(lambda match: match[0] if _ONLY_VARIABLES.fullmatch(match[0][:-1]) else "", written)
     return _TOKEN.sub(lambda match: match[0] if _ONLY_VARIABLES.fullmatch(match[2]) else match[1], found)
 
 

@@ -15,11 +15,11 @@ from bis.environments.conda.channels import Channels, as_kept, is_defaults, with
 from bis.environments.conda.installing import install_conda
 from bis.environments.conda.progress import Progress
 from bis.environments.conda_versions import parse
+from bis.environments.credentials import without_user
 from bis.environments.interpreters import Interpreter
 from bis.environments.locks import Lock, platform_tag
 from bis.environments.python_releases import newest_a_year_old
 from bis.environments.resolving import locked_paths, solve, unhashed_notes
-from bis.environments.uv_command import without_credentials as without_user
 from bis.errors import BuildError, SpecError
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bis.environments.credentials import without_user
 from bis.errors import BuildError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 ENGINES = ("docker", "podman")
 """In the order in which they are looked for."""
 VARIABLE = "BIS_CONTAINER_ENGINE"
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _NOT_RUNNING = (
     "Cannot connect to the Docker daemon",
     "Is the docker daemon running",
@@ -162,7 +161,7 @@ class Engine:
 
     def _explained(self, what: str, errors: str) -> BuildError:
         self._raise_if_down(errors)
-        errors = _CREDENTIALS.sub("", errors)
+        errors = without_user(errors)
         if any(sign in errors for sign in _DISK_FULL):
             return BuildError(f"{what}: the disk is full", hint=f"Free some space: {self.name} system prune")
         if any(sign in errors for sign in _UNREACHABLE):
