@@ -300,6 +300,44 @@ def test_a_key_reads_as_a_path_below_its_run(wire: Wire, run_id: str, key: str, 
         assert (reply.status, reply.code) == ((200, None) if taken else (400, "INVALID_PARAMETER_VALUE"))
 
 
+@pytest.mark.parametrize(
+    ("path", "field", "most"),
+    [
+        ("experiments/set-experiment-tag", "key", 250),
+        ("experiments/set-experiment-tag", "value", 20_000),
+        ("registered-models/create", "name", 256),
+        ("registered-models/set-tag", "value", 100_000),
+        ("registered-models/alias", "alias", 255),
+        ("logged-models", "name", 256),
+    ],
+)
+def test_a_text_is_as_long_as_mlflow_takes_it(wire: Wire, path: str, field: str, most: int) -> None:
+    wire.ask("POST", f"{MLFLOW}/registered-models/create", {"name": "iris"})
+    wire.ask("POST", f"{MLFLOW}/model-versions/create", {"name": "iris", "source": "s3://a/b"})
+    body = {"experiment_id": "0", "name": "iris", "version": "1", "key": "k", "value": "v", "alias": "best"}
+    for length, status in ((most, 200), (most + 1, 400)):
+        reply = wire.ask("POST", f"{MLFLOW}/{path}", {**body, field: "x" * length})
+        assert (reply.status, reply.code) == (status, None if status == 200 else "INVALID_PARAMETER_VALUE")
+
+
+@pytest.mark.parametrize(
+    ("field", "most"),
+    [
+        ("name", 500),
+        ("digest", 36),
+        ("source", 65_535),
+        ("schema", 1_048_575),
+        ("profile", 16_777_215),
+    ],
+)
+def test_a_dataset_is_described_at_such_length(wire: Wire, run_id: str, field: str, most: int) -> None:
+    dataset = {"name": "d", "digest": "1", "source_type": "local", "source": "{}"}
+    for length, status in ((most, 200), (most + 1, 400)):
+        used = {"dataset": {**dataset, field: "x" * length}}
+        reply = wire.ask("POST", f"{MLFLOW}/runs/log-inputs", {"run_id": run_id, "datasets": [used]})
+        assert reply.status == status, reply
+
+
 @pytest.mark.parametrize(("name", "status"), [("x" * 500, 200), ("x" * 501, 400), ("a/../b", 200), ("", 400)])
 def test_the_name_of_an_experiment_is_a_text_of_500_letters(wire: Wire, name: str, status: int) -> None:
     assert wire.ask("POST", f"{MLFLOW}/experiments/create", {"name": name}).status == status
