@@ -85,6 +85,23 @@ def test_it_repeats_from_its_capsule_in_another_home(boxed: Bis, project: Make, 
     assert "IDENTICAL" in repeated.out
 
 
+def test_a_file_of_the_project_that_a_volume_shows_is_one_of_the_source(boxed: Bis, project: Make) -> None:
+    directory = project(
+        "python read.py",
+        more='  volumes: ["${PWD}/data:/data"]\n',
+        read__py='print(open("/data/in.txt").read(), end="")\n',
+    )
+    (directory / "data").mkdir()
+    (directory / "data" / "in.txt").write_text("of the project\n")
+    assert boxed("run", directory).out == "of the project\n"
+    (record,) = boxed.home.rglob("bis/record.json")
+    places = {file["path"]: file["place"] for file in json.loads(record.read_text())["files"]}
+    assert places == {"data/in.txt": "tree", "read.py": "tree"}
+    shutil.rmtree(directory)
+    repeated = boxed("rerun", "latest", "--json")
+    assert (repeated.status, repeated.json["causes"]) == (0, []), repeated.err
+
+
 def test_no_value_is_read_by_a_shell(boxed: Bis, project: Make, tmp_path: Path) -> None:
     nasty = f"a'b\"c; touch {tmp_path}/made $(touch {tmp_path}/made) `id` && x"
     directory = project(

@@ -121,7 +121,7 @@ class ContainerStart:
         own = [Mount(report, _REPORT), Mount(PROBE, "/bis/probe"), Mount(_INSIDE, "/bis/inside")]
         translation = Translation([*self._mounts(report), *own, *of_volumes(self._volumes)])
         for file in report.glob("*.jsonl"):
-            _translate(file, translation)
+            _translate(file, translation, self._workspace)
 
     @property
     def _is_podman(self) -> bool:
@@ -203,19 +203,19 @@ def _arguments(given: tuple[tuple[str, str], ...], *, is_podman: bool) -> list[s
     return words
 
 
-def _translate(file: Path, translation: Translation) -> None:
+def _translate(file: Path, translation: Translation, workspace: Workspace) -> None:
     """Rewrite the report of one process; lines about files of the image are left out."""
     try:
         lines = file.read_text("ascii", "replace").splitlines()
     except OSError as error:
         raise ExecutionError(f"what the container did cannot be read: {error}") from error
-    kept = [text for line in lines if (text := _translated(line, translation)) is not None]
+    kept = [text for line in lines if (text := _translated(line, translation, workspace)) is not None]
     aside = file.with_suffix(".new")
     aside.write_text("".join(f"{text}\n" for text in kept), encoding="ascii")
     aside.replace(file)
 
 
-def _translated(line: str, translation: Translation) -> str | None:
+def _translated(line: str, translation: Translation, workspace: Workspace) -> str | None:
     try:
         said: Any = json.loads(line)
     except ValueError:
@@ -223,4 +223,20 @@ def _translated(line: str, translation: Translation) -> str | None:
     if not isinstance(said, dict) or said.get("kind") not in ("read", "write", "list"):
         return line
     outside = translation.outside(str(said.get("path", "")))
-    return None if outside is None else json.dumps({**said, "path": outside})
+    if outside is None:
+        return None
+    copy = workspace.copy_of(outside) if said["kind"] == "read" else outside
+    if copy != outside:  # by a volume that is a folder of the project
+        said |= _stamp(copy)
+    return json.dumps({**said, "path": copy})
+
+
+def _stamp(path: str) -> dict[str, int]:
+    """What the probe says of a file that it has seen opened."""
+    status = os.stat(path)  # noqa: PTH116 (a word of the report)
+    return {
+        "size": status.st_size,
+        "mtime_ns": status.st_mtime_ns,
+        "ctime_ns": status.st_ctime_ns,
+        "inode": status.st_ino,
+    }

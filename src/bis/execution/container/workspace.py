@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import shutil
 from dataclasses import replace
@@ -54,6 +55,13 @@ class Workspace:
         """The workspace at ``target``, and what lies beside its files."""
         beside = [Mount(self._originals / path, f"{target}/{path}") for path in self._beside]
         return [Mount(self.source.root, target, writable=True), *beside]
+
+    def copy_of(self, path: str) -> str:
+        """A file of the original as the snapshot has it, in the workspace; the path itself where that is another."""
+        within = os.path.relpath(path, self._originals)
+        copy = self.source.root / within
+        is_same = not within.startswith("../") and copy.is_file() and filecmp.cmp(path, copy, shallow=False)
+        return str(copy) if is_same else path
 
     def link_beside(self) -> None:
         """Let the places of what lay beside lead to it, when the container is gone: what was read there is hashed."""
