@@ -10,11 +10,13 @@ import signal
 import socket
 import sys
 import threading
+import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bis_server import serving
+from object_stores import s3_server, use_s3
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,6 +145,21 @@ class TestListening:
         assert store.with_name("audit.jsonl").exists()
         assert not bis.home.exists()
         assert [json.loads(line)["route"] for line in log.read_text().splitlines()] == ["runs/create"]
+
+    def test_artifacts_lie_where_it_is_said(
+        self, bis: Bis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pytest.importorskip("obstore")
+        path = "/api/2.0/mlflow-artifacts/artifacts/0/a.txt"
+        with s3_server() as address:
+            use_s3(address, monkeypatch, tmp_path)
+            for place in (tmp_path / "files", "s3://bucket/team"):
+                with serving(bis, "--artifacts", place, MLFLOW_S3_ENDPOINT_URL=address) as served:
+                    assert served.wire().ask("PUT", path, b"content").status == 200
+                    assert served.wire().ask("GET", path).body == b"content"
+            with urllib.request.urlopen(f"{address}/bucket?list-type=2") as listed:
+                assert b"<Key>team/0/a.txt</Key>" in listed.read()
+        assert (tmp_path / "files" / "0" / "a.txt").read_bytes() == b"content"
 
     def test_a_client_that_comes_during_the_start_waits(self, bis: Bis) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
