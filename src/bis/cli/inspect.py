@@ -112,6 +112,8 @@ def _try_command(project: Project, entry: EntryPoint) -> tuple[EntryPoint, str |
 def _environment_words(spec: EnvironmentSpec) -> str:
     from bis.cli.style import counted
 
+    if spec.container is not None:
+        return f"{spec.manager}, image {spec.container.image}"
     origin = "nothing declared: an empty environment" if spec.file is None else f"from {spec.file.name}"
     python = f", Python {spec.python}" if spec.python else ""
     count = len(spec.requirements)

@@ -102,6 +102,10 @@ def test_a_file_of_the_project_that_a_volume_shows_is_one_of_the_source(boxed: B
     assert (repeated.status, repeated.json["causes"]) == (0, []), repeated.err
 
 
+def test_check_names_the_image(boxed: Bis, project: Make) -> None:
+    assert "environment  container, image tools:1" in boxed("check", project("true", image="tools:1")).out
+
+
 def test_no_value_is_read_by_a_shell(boxed: Bis, project: Make, tmp_path: Path) -> None:
     nasty = f"a'b\"c; touch {tmp_path}/made $(touch {tmp_path}/made) `id` && x"
     directory = project(
