@@ -470,7 +470,14 @@ entry_points:
   third: {after: second, command: "true"}
 """
     project = write_project(tmp_path / "project", mlproject)
-    run_id = bis("run", project, "-e", "third", "--json").json["run_id"]
+    quiet = bis("run", project, "-e", "third", "--quiet")
+    said = (
+        "error: step 'second': step 'first' has no metric 'none', which {steps.first.metrics.none} asks for\n"
+    )
+    assert (quiet.status, quiet.out, quiet.err) == (1, "", said)
+    loud = bis("run", project, "-e", "third")
+    assert "bis: second: It has: none.\n" in loud.err
+    run_id = bis("show", "--json").json["run_id"]
     shown = bis("show", run_id).out
     assert "second  failed: step 'first' has no metric 'none'" in shown
     assert "third  skipped: second failed" in shown

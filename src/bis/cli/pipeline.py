@@ -173,6 +173,13 @@ def print_pipeline_summary(finished: PipelineRun, style: Style) -> None:
     print(f"\n{style.status(finished.status)}: {said}\n{shown}", file=sys.stderr)
 
 
+def print_faults(finished: PipelineRun) -> None:
+    """What kept steps from being run: all that is said with ``--quiet``, for a command that fails says so itself."""
+    for step in finished.steps.values():
+        if step.state == "failed" and step.run_id is None:
+            print(f"error: step {step.name!r}: {step.reason}", file=sys.stderr)
+
+
 def pipeline_document(finished: PipelineRun) -> dict[str, Any]:
     """The object that ``bis run --json`` prints for a pipeline."""
     run = finished.run

@@ -248,13 +248,15 @@ def _on_board(
 
 def report_pipeline(finished: PipelineRun, args: argparse.Namespace, style: Style) -> int:
     """Show what came of a pipeline as the output options ask for it; returns the exit status."""
-    from bis.cli.pipeline import pipeline_document, print_pipeline_summary
+    from bis.cli.pipeline import pipeline_document, print_faults, print_pipeline_summary
     from bis.cli.style import print_json
 
     if args.json:
         print_json(pipeline_document(finished))
     elif not args.quiet:
         print_pipeline_summary(finished, style)
+    else:
+        print_faults(finished)
     if finished.stopped_by is not None:
         return INTERRUPTED
     return FINISHED if finished.status == "FINISHED" else FAILED

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from bis import environments, runs
+from bis.errors import BisError
 from bis.execution import check_placement
 from bis.liveness import sweep
 from bis.pipelines.output import StepOutput
@@ -138,6 +139,10 @@ def _step_runner(
                 streams=output.streams,
                 begun=begun,
             )
+        except BisError as error:
+            if error.hint:  # the message is the reason of the step
+                note(name, error.hint)
+            raise
         finally:
             output.close()
 
