@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bis.server.access import MISSING, WRONG, Access, Refusal, credential, needed_role
+from bis.server.access import MISSING, WRONG, Access, Refusal, needed_role
 from bis.server.app import TABLE
+from bis.server.guard import credential
 from bis.server.guessing import Guessing
 from bis.tracking.tokens import AccessToken, Role, digest_of, id_of
 

@@ -6,14 +6,13 @@ Everything is denied but what is named here, before a request is routed.
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import hmac
 import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bis.server.guard import OPEN_PATHS, credential
 from bis.tracking.tokens import Role, digest_of, id_of
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from bis.tracking.tokens import AccessToken
 
-OPEN_PATHS = frozenset(("/health", "/version", "/ready"))
+_OPEN_PATHS = OPEN_PATHS | {"/ready"}
 """Paths that answer without a token: they say nothing about what is stored."""
 
 _API = r"/(?:ajax-)?api/[23]\.0/(?:preview/)?"
@@ -48,7 +47,7 @@ _NOTE_EVERY_S = 60.0
 
 def needed_role(method: str, path: str) -> Role | None:
     """The role that a request needs; None when it needs no token at all."""
-    if path in OPEN_PATHS and method in ("GET", "HEAD"):
+    if path in _OPEN_PATHS and method in ("GET", "HEAD"):
         return None
     if method in ("GET", "HEAD") or (method == "POST" and _READING_POSTS.fullmatch(path)):
         return Role.READ
@@ -143,16 +142,3 @@ class Access:
                 return
             self._tokens = {token.token_id: token for token in await self._load()}
             self._loaded = before
-
-
-def credential(authorization: bytes) -> str:
-    """The token in the header: after Bearer, or the password of Basic. Empty when there is none."""
-    scheme, _, rest = authorization.partition(b" ")
-    if scheme.lower() == b"bearer":
-        return rest.strip().decode("latin-1")
-    if scheme.lower() != b"basic":
-        return ""
-    try:
-        return base64.b64decode(rest.strip(), validate=True).partition(b":")[2].decode("latin-1")
-    except (binascii.Error, ValueError):
-        return ""

@@ -39,17 +39,22 @@ class Guard:
         return None
 
     def _is_known(self, sent: list[bytes]) -> bool:
-        if len(sent) != 1:
-            return False
-        scheme, _, credential = sent[0].partition(b" ")
-        if scheme.lower() == b"basic":
-            try:
-                credential = base64.b64decode(credential.strip(), validate=True).partition(b":")[2]
-            except (binascii.Error, ValueError):
-                return False
-        elif scheme.lower() != b"bearer":
-            return False
-        return hmac.compare_digest(credential.strip(), self._token or b"")
+        return len(sent) == 1 and hmac.compare_digest(
+            credential(sent[0]).encode("latin-1"), self._token or b""
+        )
+
+
+def credential(authorization: bytes) -> str:
+    """The token in the header: after Bearer, or the password of Basic. Empty when there is none."""
+    scheme, _, rest = authorization.partition(b" ")
+    if scheme.lower() == b"bearer":
+        return rest.strip().decode("latin-1")
+    if scheme.lower() != b"basic":
+        return ""
+    try:
+        return base64.b64decode(rest.strip(), validate=True).partition(b":")[2].decode("latin-1")
+    except (binascii.Error, ValueError):
+        return ""
 
 
 _NO_NAME = "This is no name of this server. Whoever runs it can add it: bis server --allowed-host NAME."
