@@ -12,13 +12,13 @@ import os
 import sys
 
 import bis_lineage
+from bis_report import MOST, Report
 
 TYPE_CHECKING = False  # importing typing would cost more than all the rest
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-_MOST = 100_000  # things said by one process, so that a program that makes files without end fills no disk
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -29,7 +29,7 @@ def install() -> None:
     if not directory:
         return
     try:
-        report = _Report(directory)
+        report = Report(directory)
     except OSError:  # the directory is not there: another machine, a container
         return
     watched = hasattr(sys, "addaudithook")
@@ -43,67 +43,7 @@ def install() -> None:
     bis_lineage.listen(lambda: _moved(report))
 
 
-class _Report:
-    """The file of one process. Each line is one write, so a process that is killed loses nothing."""
-
-    def __init__(self, directory: str) -> None:
-        self._directory = directory
-        self._pid = -1
-        self._descriptor = -1
-        self._left = _MOST
-        self._open()
-
-    def say(self, kind: str, **values: Any) -> None:
-        if self._left <= 0:
-            return
-        self._left -= 1
-        if not self._left:
-            kind, values = "cut", {}
-        if self._pid != os.getpid():  # a child that no Python function made: os.fork in a C extension
-            self._open()
-        words = ['{"kind":"' + kind + '"']
-        words.extend('"' + name + '":' + _json(value) for name, value in values.items())
-        line = (",".join(words) + "}\n").encode("ascii")
-        try:
-            os.write(self._descriptor, line)
-        except OSError:  # the program has closed all descriptors, as daemons do
-            self._open()
-            os.write(self._descriptor, line)
-
-    def reopen(self) -> None:
-        """In a child: write to a file of its own."""
-        try:
-            os.close(self._descriptor)
-        except OSError:
-            pass
-        self._open()
-
-    def _open(self) -> None:
-        self._pid = os.getpid()
-        name = "{}/{}-{}.jsonl".format(self._directory, self._pid, os.urandom(4).hex())
-        self._descriptor = _raised(
-            os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        )
-
-
-def _raised(descriptor: int) -> int:
-    """The descriptor under a high number: a program that closes all and opens anew is never given it again."""
-    try:
-        import fcntl
-        import resource
-
-        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        high = 900 if limit < 0 else min(900, limit - 10)
-        if high <= descriptor:
-            return descriptor
-        raised: int = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, high)
-    except (ImportError, OSError, ValueError):
-        return descriptor
-    os.close(descriptor)
-    return raised
-
-
-def _say_process(report: _Report, *, watched: bool) -> None:
+def _say_process(report: Report, *, watched: bool) -> None:
     values = {
         "pid": os.getpid(),
         "ppid": os.getppid(),
@@ -117,7 +57,7 @@ def _say_process(report: _Report, *, watched: bool) -> None:
     report.say("process", **values)
 
 
-def _forked(report: _Report, watched: bool) -> None:
+def _forked(report: Report, watched: bool) -> None:
     try:
         report.reopen()
         _say_process(report, watched=watched)
@@ -125,7 +65,7 @@ def _forked(report: _Report, watched: bool) -> None:
         pass
 
 
-def _moved(report: _Report) -> None:
+def _moved(report: Report) -> None:
     """Another place in the tree of processes: a process of ``multiprocessing`` is told after it was forked."""
     report.say("place", pid=os.getpid(), lineage=bis_lineage.current())
 
@@ -173,7 +113,7 @@ def _hook(handlers: dict[str, Callable[..., None]]) -> Callable[[str, tuple[Any,
 class _Watch:
     """Turns audit events into lines, each thing once."""
 
-    def __init__(self, report: _Report, passed_over: tuple[str, ...]) -> None:
+    def __init__(self, report: Report, passed_over: tuple[str, ...]) -> None:
         self._report = report
         self._passed_over = passed_over
         self._settled: set[Any] = set()
@@ -329,7 +269,7 @@ class _Watch:
 
     def _once(self, kind: str, **values: Any) -> None:
         key = (kind, str(values))
-        if key not in self._said and len(self._said) < _MOST:
+        if key not in self._said and len(self._said) < MOST:
             self._said.add(key)
             self._report.say(kind, **values)
 
@@ -369,7 +309,7 @@ def _wrap_urandom(watch: _Watch) -> None:
     os.urandom = urandom
 
 
-def _report_end(report: _Report) -> None:
+def _report_end(report: Report) -> None:
     """At the exit: peak memory, and which numeric libraries did the work."""
     import atexit
 
@@ -413,21 +353,3 @@ def _server(url: str) -> tuple[str, str] | None:
 
 def _text(value: Any) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else "" if value is None else str(value)
-
-
-def _json(value: Any) -> str:
-    if isinstance(value, str):
-        return _quoted(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None:
-        return "null"
-    if isinstance(value, int):
-        return str(value)
-    return "[" + ",".join(map(_json, value)) + "]"
-
-
-try:  # the json module itself would add to the start of every process
-    from _json import encode_basestring_ascii as _quoted
-except ImportError:
-    from json import dumps as _quoted
