@@ -381,6 +381,8 @@ def test_a_dockerfile_that_fails_is_told_with_its_last_words(boxed: Bis, project
     result = boxed("run", directory)
     assert result.status == 2
     assert "Dockerfile cannot be built" in result.err
+    (directory / "Dockerfile").write_text("FROM localhost/no-such-base:1\n")
+    assert "localhost/no-such-base:1" in boxed("run", directory).err
     assert boxed("list", "--json").json == []
 
 

@@ -99,9 +99,8 @@ class Engine:
                 words += ["--timestamp", "0"]
             done = self._run([*words, str(context)], show=show, variables={"SOURCE_DATE_EPOCH": "0"})
             if done.returncode != 0:
-                raise self._explained(
-                    f"the image of {dockerfile.name} cannot be built", done.stderr or done.stdout or ""
-                )
+                what = f"the image of {dockerfile.name} cannot be built"
+                raise self._explained(what, done.stderr or done.stdout or "", is_named=False)
             with open(written, encoding="ascii") as file:  # noqa: PTH123
                 identifier = file.read().strip()
         found = self.image(identifier)
@@ -159,7 +158,8 @@ class Engine:
                 hint="Join its group (docker), or use podman: --container-engine podman",
             )
 
-    def _explained(self, what: str, errors: str) -> BuildError:
+    def _explained(self, what: str, errors: str, *, is_named: bool = True) -> BuildError:
+        """The error for the engine's words; ``is_named``: ``what`` has the name of the image that it looked for."""
         self._raise_if_down(errors)
         errors = without_user(errors)
         if any(sign in errors for sign in _DISK_FULL):
@@ -168,7 +168,7 @@ class Engine:
             return BuildError(
                 f"{what}: its registry does not answer", hint="Look at the network, and try again."
             )
-        if any(sign in errors for sign in _ABSENT):
+        if is_named and any(sign in errors for sign in _ABSENT):
             return BuildError(
                 f"{what}: there is none of that name here, and its registry has none or does not show it",
                 hint=f"Look at the name, or log in first ({self.name} login), or put a Dockerfile beside MLproject.",
