@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from bis.repeat.recorded import BytesContent, History, RecordedRun
+from bis.repeat.recorded import History, RecordedRun
+from bis.repeat.recorded_files import BytesContent
 from bis.tracking import Metric, Run, RunInfo, RunStatus
 
 if TYPE_CHECKING:

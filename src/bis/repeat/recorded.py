@@ -8,71 +8,24 @@ from array import array
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from bis.errors import TrackingError
 from bis.repeat.comparison.volatile import RunWords
+from bis.repeat.recorded_files import DownloadedContent, by_prefix, files_of, logged_models, remove
 from bis.tracking.families import step_folders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from types import TracebackType
 
     from bis.plans import Plan
     from bis.repeat.comparison.artifacts import AbsentContent
+    from bis.repeat.recorded_files import Content
     from bis.tracking import Run, Store
     from bis.tracking.registry_model import LoggedModel
-    from bis.tracking.sql_store import SqlStore
 
 OWN_FOLDER = "bis/"
 """Where bis keeps its own artifacts of a run: plan, lock, record, source and log."""
-
-
-class Content(Protocol):
-    """A file of a run, wherever it is."""
-
-    @property
-    def size_bytes(self) -> int:
-        """Its size."""
-        ...
-
-    def open(self) -> IO[bytes]:
-        """Open it for reading."""
-        ...
-
-
-@dataclass(frozen=True)
-class FileContent:
-    """A file on this disk."""
-
-    path: Path
-
-    @property
-    def size_bytes(self) -> int:
-        """Its size."""
-        return self.path.stat().st_size
-
-    def open(self) -> IO[bytes]:
-        """Open it for reading."""
-        return self.path.open("rb")
-
-
-@dataclass(frozen=True)
-class BytesContent:
-    """A file in memory."""
-
-    data: bytes
-
-    @property
-    def size_bytes(self) -> int:
-        """Its size."""
-        return len(self.data)
-
-    def open(self) -> IO[bytes]:
-        """Open it for reading."""
-        import io
-
-        return io.BytesIO(self.data)
 
 
 @dataclass(frozen=True)
@@ -122,8 +75,8 @@ class RecordedRun:
     def load(cls, store: Store, run_id: str) -> RecordedRun:
         """Read the run with this id. Raises RunNotFoundError; what else is missing is None, or said in ``notes``."""
         run, notes = store.run(run_id), list[str]()
-        models = _by_prefix(logged_models(store, run, notes=notes))
-        files, directory = _files(store, run, models, notes)
+        models = by_prefix(logged_models(store, run, notes=notes))
+        files, directory = files_of(store, run, models, notes)
         own = {name: content for name, content in files.items() if name.startswith(OWN_FOLDER)}
         loaded = cls(
             run=run,
@@ -139,14 +92,14 @@ class RecordedRun:
             notes=tuple(notes),
         )
         if directory is not None:
-            weakref.finalize(loaded, _remove, directory)
+            weakref.finalize(loaded, remove, directory)
         return loaded
 
     def close(self) -> None:
         """Remove what was downloaded to read the run."""
         for content in [*self.artifacts.values(), *self.own.values()]:
-            if isinstance(content, _DownloadedContent):
-                _remove(content.directory)
+            if isinstance(content, DownloadedContent):
+                remove(content.directory)
                 return
 
     def __enter__(self) -> RecordedRun:
@@ -237,116 +190,6 @@ class RecordedRun:
     def relative(self, path: str) -> str:
         """The path from the run's directory, where it lies below it."""
         return path.removeprefix(self.directory.rstrip("/") + "/") if self.directory else path
-
-
-@dataclass(frozen=True)
-class _DownloadedContent(FileContent):
-    """A file that was downloaded into a directory of its own, and goes with it."""
-
-    directory: Path
-
-
-def _remove(directory: Path) -> None:
-    import shutil
-
-    shutil.rmtree(directory, ignore_errors=True)
-
-
-def _files(
-    store: Store, run: Run, models: Mapping[str, LoggedModel], notes: list[str]
-) -> tuple[dict[str, Content], Path | None]:
-    """The artifacts of the run and of its models by name, and the directory they were downloaded to."""
-    from bis.tracking.artifacts import ArtifactDirectory
-    from bis.tracking.sql_store import SqlStore
-
-    found: dict[str, Content] = {}
-    if isinstance(store, SqlStore) and isinstance(store.artifacts, ArtifactDirectory):
-        _add_local(store, run, models, found, notes)
-        return found, None
-    return _downloaded(store, run, models, notes)
-
-
-def _add_local(
-    store: SqlStore,
-    run: Run,
-    models: Mapping[str, LoggedModel],
-    found: dict[str, Content],
-    notes: list[str],
-) -> None:
-    from bis.tracking.artifacts import ArtifactDirectory
-
-    roots = {"": run.info.artifact_uri, **_addresses(models)}
-    for prefix, uri in roots.items():
-        try:
-            directory = (
-                store.served_directory(uri)
-                if prefix
-                else ArtifactDirectory(store.artifact_path(run.info.run_id))
-            )
-        except TrackingError as error:
-            notes.append(error.message)
-            continue
-        if isinstance(directory, ArtifactDirectory):
-            for file in directory.files():
-                found[prefix + file.path] = FileContent(directory.root / file.path)
-
-
-def _downloaded(
-    store: Store, run: Run, models: Mapping[str, LoggedModel], notes: list[str]
-) -> tuple[dict[str, Content], Path]:
-    import tempfile
-
-    directory = Path(tempfile.mkdtemp(prefix="bis-run-"))
-    try:
-        _download(store, run, models, directory, notes)
-    except BaseException:
-        _remove(directory)
-        raise
-    files = sorted(path for path in directory.rglob("*") if path.is_file() and not path.is_symlink())
-    return {
-        path.relative_to(directory).as_posix(): _DownloadedContent(path, directory) for path in files
-    }, directory
-
-
-def _download(
-    store: Store, run: Run, models: Mapping[str, LoggedModel], directory: Path, notes: list[str]
-) -> None:
-    parts = [
-        (run.info.artifact_uri, entry.path, directory) for entry in store.list_artifacts(run.info.run_id)
-    ]
-    addresses = _addresses(models).items()
-    for uri, path, target in [*parts, *((uri, "", directory / prefix) for prefix, uri in addresses)]:
-        try:
-            store.download_from(uri, path, target)
-        except TrackingError as error:
-            notes.append(error.message)
-
-
-def logged_models(store: Store, run: Run, *, notes: list[str]) -> list[LoggedModel]:
-    """The models that the run logged (MLflow 3 keeps them apart); one that cannot be read is told in ``notes``."""
-    found = []
-    for link in run.model_outputs:
-        try:
-            found.append(store.logged_model(link.model_id))
-        except TrackingError as error:
-            notes.append(error.message)
-    return found
-
-
-def _by_prefix(models: Iterable[LoggedModel]) -> dict[str, LoggedModel]:
-    """The models by a prefix for the names of their files, which does not hold their ids."""
-    found: dict[str, LoggedModel] = {}
-    for model in models:
-        prefix, count = f"models/{model.name}/", 1
-        while prefix in found:
-            count += 1
-            prefix = f"models/{model.name} ({count})/"
-        found[prefix] = model
-    return found
-
-
-def _addresses(models: Mapping[str, LoggedModel]) -> dict[str, str]:
-    return {prefix: model.artifact_uri for prefix, model in models.items()}
 
 
 def _absent(own: Mapping[str, Content], models: Mapping[str, LoggedModel]) -> dict[str, AbsentContent]:

@@ -25,7 +25,7 @@ from bis.repeat.capsule.layout import (
     PackedFile,
 )
 from bis.repeat.capsule.run_document import RunDocument
-from bis.repeat.recorded import logged_models
+from bis.repeat.recorded_files import logged_models
 
 if TYPE_CHECKING:
     import zipfile

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bis.repeat.comparison.tolerance import Tolerance
-    from bis.repeat.recorded import Content, OutputFile, RecordedRun
+    from bis.repeat.recorded import OutputFile, RecordedRun
+    from bis.repeat.recorded_files import Content
 
 LOOKED_INTO_BYTES = 1 << 24
 """How much is still compared by value once two runs are known to differ."""
@@ -101,7 +102,7 @@ def compare_logs(first: RecordedRun, second: RecordedRun) -> list[Difference]:
 
 def _printed(log: AnyContent | None) -> AnyContent | None:
     """A log without what bis said in it of the runs that a script started: nothing with ``--quiet``."""
-    from bis.repeat.recorded import BytesContent
+    from bis.repeat.recorded_files import BytesContent
 
     if log is None or isinstance(log, AbsentContent) or log.size_bytes > LARGEST_BYTES:
         return log
