@@ -164,7 +164,7 @@ class Engine:
         errors = without_user(errors)
         if any(sign in errors for sign in _DISK_FULL):
             return BuildError(f"{what}: the disk is full", hint=f"Free some space: {self.name} system prune")
-        if any(sign in errors for sign in _UNREACHABLE):
+        if is_named and any(sign in errors for sign in _UNREACHABLE):
             return BuildError(
                 f"{what}: its registry does not answer", hint="Look at the network, and try again."
             )
