@@ -270,6 +270,21 @@ def test_a_history_comes_whole_or_in_pages_as_it_is_asked(wire: Wire, run_id: st
     assert (steps, pages) == (list(range(3000)), 3)
 
 
+def test_a_page_of_a_history_has_a_size_whatever_is_asked_for(
+    wire: Wire, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = [{"key": "m", "value": "NaN" if n == 9 else n, "step": n, **AT} for n in range(1000)]
+    wire.ask("POST", f"{MLFLOW}/runs/log-batch", {"run_id": run_id, "metrics": points})
+    path = f"{MLFLOW}/metrics/get-history?run_id={run_id}&metric_key=m"
+    whole = wire.ask("GET", path).json
+    monkeypatch.setattr("bis.server.histories.MOST_POINTS", 300)
+    assert wire.ask("GET", path).json == whole  # of which a client of MLflow 1 reads no second page
+    page = wire.ask("GET", f"{path}&max_results=1000").json
+    assert page["metrics"] == whole["metrics"][:300]
+    rest = f"{path}&page_token={page['next_page_token'].replace('=', '%3D')}"
+    assert wire.ask("GET", rest).json["metrics"] == whole["metrics"][300:]
+
+
 @pytest.mark.parametrize(
     ("key", "taken"),
     [

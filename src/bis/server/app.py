@@ -130,6 +130,8 @@ class App:
 
         def work(store: SqlStore) -> bytes:
             reply = route.answer(Call(store, fields, encoder, parts))
+            if isinstance(reply, bytes):
+                return reply
             return json.dumps(reply, allow_nan=False, separators=(",", ":")).encode()
 
         done = self._store.write(work) if route.writes else self._store.read(work)

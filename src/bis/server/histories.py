@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from bis.server.encoding import metric, page
@@ -9,6 +10,8 @@ from bis.server.routes import reads
 from bis.tracking.refusals import invalid
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from bis.server.encoding import Json
     from bis.server.routes import Call, Routes
     from bis.tracking.model import Metric
@@ -20,14 +23,24 @@ MOST_SAMPLED = 2500
 """Steps of one run in a chart."""
 
 
-def _history(call: Call) -> Json:
+def _history(call: Call) -> Json | bytes:
+    """A page of the history, or without ``max_results`` the rest of it: MLflow 1.x reads no second page."""
+    run_id, key = call.fields.run_id(), call.fields.required("metric_key")
+    most, token = call.fields.max_results(0, 2**31), call.fields.text("page_token")
     found = call.store.metric_history(
-        call.fields.run_id(),
-        call.fields.required("metric_key"),
-        max_results=call.fields.max_results(0, 2**31) or None,  # MLflow 1.x reads no second page
-        page_token=call.fields.text("page_token"),
+        run_id, key, max_results=min(most or MOST_POINTS, MOST_POINTS), page_token=token
     )
-    return page("metrics", [metric(point) for point in found.items], found)
+    if most or found.next_token is None:
+        return page("metrics", [metric(point) for point in found.items], found)
+    parts = [_joined(found.items)]
+    while found.next_token is not None:  # as text: objects of a million points are 600 MB
+        found = call.store.metric_history(run_id, key, max_results=MOST_POINTS, page_token=found.next_token)
+        parts.append(_joined(found.items))
+    return b'{"metrics":[%s]}' % b",".join(parts)
+
+
+def _joined(points: Iterable[Metric]) -> bytes:
+    return json.dumps([metric(point) for point in points], separators=(",", ":"))[1:-1].encode()
 
 
 def _bulk(call: Call) -> Json:

@@ -29,7 +29,8 @@ class Call:
     parts: tuple[str, ...] = ()
 
 
-Handler = Callable[[Call], "Json"]
+Handler = Callable[[Call], "Json | bytes"]
+"""Gives the JSON of the reply, or its text where the objects would take too much memory."""
 
 
 @dataclass(frozen=True)
