@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bis.cli.style import Style, fields, table
+from bis.cli.style import Style, fields, notifier, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,15 @@ def terminal() -> Iterator[Style]:
     with os.fdopen(follower, "w") as stream:
         yield Style(stream)
     os.close(leader)
+
+
+def test_a_note_that_nobody_can_read_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w", buffering=1) as gone:  # noqa: PTH123  a descriptor
+        monkeypatch.setattr("sys.stderr", gone)
+        notifier()("the run was killed")
+        gone.buffer.raw.close()  # type: ignore[attr-defined]  what waits cannot be written
 
 
 def test_prose_is_broken_between_words_and_a_command_is_not(terminal: Style) -> None:

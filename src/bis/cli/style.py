@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -62,7 +63,10 @@ def notifier(*, quiet: bool = False) -> Callable[[str], None]:
 
     def notify(message: str) -> None:
         if not quiet:
-            print(f"{style.faint('bis:')} {message}", file=sys.stderr, flush=True)
+            with contextlib.suppress(
+                OSError
+            ):  # a terminal that was closed, a reader that went away: the work goes on
+                print(f"{style.faint('bis:')} {message}", file=sys.stderr, flush=True)
 
     return notify
 
