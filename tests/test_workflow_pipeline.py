@@ -487,6 +487,19 @@ entry_points:
     assert bis("show", result.json["second_run"], "--json").json["status"] == "FAILED"
 
 
+def test_a_pipeline_whose_end_cannot_be_written_down_has_failed(bis: Bis, tmp_path: Path) -> None:
+    in_the_way = "for each in running/*; do touch artifacts/0/$(basename $each); done"
+    mlproject = f"""\
+entry_points:
+  first: {{command: "true"}}
+  second: {{after: first, command: "cd '{bis.home}'; {in_the_way}"}}
+"""
+    result = bis("run", write_project(tmp_path / "project", mlproject), "-e", "second")
+    assert result.status == 1
+    assert "could not go on: Invalid path: 'bis/pipeline.json'" in result.err
+    assert "Traceback" not in result.err
+
+
 def test_a_pipeline_none_of_whose_steps_was_run_cannot_be_repeated(bis: Bis, tmp_path: Path) -> None:
     mlproject = """\
 entry_points:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from bis import environments, runs
-from bis.errors import BisError
+from bis.errors import BisError, ExecutionError
 from bis.execution import check_placement
 from bis.liveness import sweep
 from bis.pipelines.output import StepOutput
@@ -172,6 +172,10 @@ def run_pipeline(
         except BaseException as error:
             parent.fail()
             submitted.end(error)
+            if isinstance(error, BisError):
+                raise ExecutionError(
+                    f"run {parent.run_id[:8]} could not go on: {error.message}", hint=error.hint
+                ) from error
             raise
         finally:
             at_end()
