@@ -91,6 +91,15 @@ def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
         SqliteDatabase(tmp_path / "t.db")
 
 
+def test_a_database_of_mlflow_is_told_apart(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "mlflow.db") as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num)")
+    connection.close()
+    with pytest.raises(TrackingError, match="one of MLflow") as caught:
+        SqliteDatabase(tmp_path / "mlflow.db")
+    assert f"bis import mlflow sqlite:///{tmp_path}/mlflow.db" in str(caught.value.hint)
+
+
 def test_a_damaged_database_is_said_to_be_so(tmp_path: Path) -> None:
     (tmp_path / "t.db").write_bytes(b"no database at all " * 500)
     with pytest.raises(TrackingError, match="damaged"):
@@ -115,8 +124,16 @@ def test_a_damaged_page_is_said_to_be_so(tmp_path: Path) -> None:
 
 def test_a_directory_in_its_place_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "t.db").mkdir()
-    with pytest.raises(TrackingError, match="cannot be opened"):
+    with pytest.raises(TrackingError, match="is a directory") as caught:
         SqliteDatabase(tmp_path / "t.db")
+    assert caught.value.hint == f"Name a file in it: {tmp_path}/t.db/tracking.db"
+
+
+def test_a_file_in_place_of_its_folder_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TrackingError, match=r"Not a directory|File exists") as caught:
+        SqliteDatabase(tmp_path / "file" / "t.db")
+    assert "--store" in str(caught.value.hint)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

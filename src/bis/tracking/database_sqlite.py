@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from bis.errors import TrackingError
+from bis.errors import HomeError, TrackingError
 from bis.file_locks import exclusive
 from bis.tracking.database import MIGRATIONS, VERSION
 from bis.tracking.refusals import RefusedError, invalid
@@ -48,39 +48,25 @@ class SqliteDatabase:
         self.file = file
         self.undone: Callable[[], object] = _nothing
         self._lock = threading.RLock()
-        with self._told():
+        with _told(file):
             if not file.exists():
                 _create(file, migrations, version)
             self._connection = _connect(file, durability)
             try:
-                found: int = self._connection.execute("PRAGMA user_version").fetchone()[0]
-                if found != version:
-                    self._reconcile(found, migrations, version)
+                if _found_version(file, self._connection, version) != version:
+                    _migrate(file, self._connection, migrations, version)
             except BaseException:
                 self._connection.close()
                 raise
 
-    def _reconcile(self, found: int, migrations: Path, version: int) -> None:
-        if found == 0:
-            raise TrackingError(
-                f"{self.file} is a database, but not one of bis",
-                hint="Move it away, or set BIS_HOME to another directory.",
-            )
-        if found > version:
-            raise TrackingError(
-                f"{self.file} was written by a newer bis (its format is {found}, this bis knows {version})",
-                hint="Upgrade bis, or set BIS_HOME to another directory.",
-            )
-        _migrate(self.file, self._connection, migrations, version)
-
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
         """All rows that a query answers."""
-        with self._told(), self._lock:
+        with _told(self.file), self._lock:
             return self._connection.execute(sql, parameters).fetchall()
 
     def row(self, sql: str, parameters: Sequence[object] = ()) -> Any:
         """The first row that a query answers, or None."""
-        with self._told(), self._lock:
+        with _told(self.file), self._lock:
             return self._connection.execute(sql, parameters).fetchone()
 
     @property
@@ -99,7 +85,7 @@ class SqliteDatabase:
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction that holds the write lock from its beginning; undone when the block raises."""
         connection = self._connection
-        with self._told(), self._lock:
+        with _told(self.file), self._lock:
             begin, commit, undo = _PART if connection.in_transaction else _WHOLE
             connection.execute(begin)
             try:
@@ -115,7 +101,7 @@ class SqliteDatabase:
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Several queries that see one state of the database."""
-        with self._told(), self._lock:
+        with _told(self.file), self._lock:
             if self._connection.in_transaction:
                 yield
                 return
@@ -130,25 +116,56 @@ class SqliteDatabase:
         with self._lock:
             self._connection.close()
 
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise _explain(self.file, error) from error
-        except UnicodeEncodeError as error:  # bytes of a command line or a path that are no UTF-8
-            raise invalid(f"{error.object[:100]!r} cannot be stored: it is not UTF-8 text") from error
-        except OverflowError as error:
-            raise invalid("a number is too large to be stored: it has more than 64 bits") from error
+
+def found_version(file: Path) -> int:
+    """The format of a database that is there, which is only read; raises TrackingError as for opening it."""
+    with _told(file), closing(_connect(file, "normal", mode="ro")) as connection:
+        return _found_version(file, connection, VERSION)
+
+
+@contextmanager
+def _told(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise _explain(file, error) from error
+    except UnicodeEncodeError as error:  # bytes of a command line or a path that are no UTF-8
+        raise invalid(f"{error.object[:100]!r} cannot be stored: it is not UTF-8 text") from error
+    except OverflowError as error:
+        raise invalid("a number is too large to be stored: it has more than 64 bits") from error
+
+
+def _found_version(file: Path, connection: sqlite3.Connection, known: int) -> int:
+    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found > known:
+        raise TrackingError(
+            f"{file} was written by a newer bis (its format is {found}, this bis knows {known})",
+            hint="Upgrade bis, or name another place with BIS_HOME or --store.",
+        )
+    if found == 0:
+        of_mlflow = connection.execute(
+            "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
+        ).fetchone()
+        raise TrackingError(
+            f"{file} is a database, but {'one of MLflow, and ' if of_mlflow else ''}not one of bis",
+            hint=f"Copy what it has into a store of bis:  bis import mlflow sqlite:///{file}"
+            if of_mlflow
+            else "Move it away, or name another place with BIS_HOME or --store.",
+        )
+    return found
 
 
 def _nothing() -> None:
     pass
 
 
-def _connect(file: Path, durability: str) -> sqlite3.Connection:
+def _connect(file: Path, durability: str, mode: str = "rw") -> sqlite3.Connection:
+    if file.is_dir():
+        raise TrackingError(
+            f"{file} is a directory, not a file", hint=f"Name a file in it: {file}/tracking.db"
+        )
     connection = sqlite3.connect(
-        f"file:{_quoted(file)}?mode=rw",
+        f"file:{_quoted(file)}?mode={mode}",
         uri=True,
         timeout=_BUSY_TIMEOUT_S,
         isolation_level=None,
@@ -188,7 +205,7 @@ def _create(file: Path, migrations: Path, version: int) -> None:
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     aside = file.with_name(f"{file.name}.new")
-    with exclusive(file.with_name(f"{file.name}.lock")):
+    with _alone(file):
         if file.exists():
             return
         aside.unlink(missing_ok=True)
@@ -201,9 +218,19 @@ def _create(file: Path, migrations: Path, version: int) -> None:
         aside.replace(file)
 
 
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """Hold the lock beside the database, against other processes that make or migrate it."""
+    try:
+        with exclusive(file.with_name(f"{file.name}.lock")):
+            yield
+    except HomeError as error:
+        raise TrackingError(error.message, hint=_ELSEWHERE) from error
+
+
 def _migrate(file: Path, connection: sqlite3.Connection, migrations: Path, version: int) -> None:
     """Bring an older database forward; what it was stays beside it as ``<file>.v<N>.bak``."""
-    with exclusive(file.with_name(f"{file.name}.lock")):
+    with _alone(file):
         found: int = connection.execute("PRAGMA user_version").fetchone()[0]
         if found >= version:
             return
@@ -253,31 +280,19 @@ def _explain(file: Path, error: sqlite3.Error | OSError) -> TrackingError:
     for word, what, hint in _MISHAPS:
         if word in said:
             return TrackingError(f"{file}: {what}", hint=hint)
-    return TrackingError(f"{file}: {said}", hint="Set BIS_HOME to a directory that you can write to.")
+    return TrackingError(f"{file}: {getattr(error, 'strerror', None) or said}", hint=_ELSEWHERE)
 
+
+_ELSEWHERE = "Let this user write there, or name another place with BIS_HOME or --store."
+_FREE = "Free some space, or name a place on another disk with BIS_HOME or --store."
+_DAMAGED = "Move it away, or put a back-up in its place."
 
 _MISHAPS = (
-    ("is full", "the disk is full", "Free some space, or set BIS_HOME to another disk."),
-    ("No space left", "the disk is full", "Free some space, or set BIS_HOME to another disk."),
-    (
-        "readonly",
-        "the tracking database cannot be written",
-        "Set BIS_HOME to a directory that you can write to.",
-    ),
-    (
-        "Read-only",
-        "the tracking database cannot be written",
-        "Set BIS_HOME to a directory that you can write to.",
-    ),
-    (
-        "unable to open",
-        "the tracking database cannot be opened",
-        "Set BIS_HOME to a directory that you can write to.",
-    ),
-    (
-        "not a database",
-        "this is not a tracking database, or it is damaged",
-        "Move it away, or put a back-up in its place.",
-    ),
-    ("malformed", "the tracking database is damaged", "Move it away, or put a back-up in its place."),
+    ("is full", "the disk is full", _FREE),
+    ("No space left", "the disk is full", _FREE),
+    ("readonly", "the tracking database cannot be written", _ELSEWHERE),
+    ("Read-only", "the tracking database cannot be written", _ELSEWHERE),
+    ("unable to open", "the tracking database cannot be opened", _ELSEWHERE),
+    ("not a database", "this is not a tracking database, or it is damaged", _DAMAGED),
+    ("malformed", "the tracking database is damaged", _DAMAGED),
 )
