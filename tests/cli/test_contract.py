@@ -127,6 +127,13 @@ def test_a_full_disk_behind_standard_output_is_said(bis: Bis, hello: Path, words
     assert done.stderr.startswith("error: cannot write: No space left")
 
 
+def test_a_path_that_cannot_be_used_is_said(bis: Bis, hello: Path) -> None:
+    assert bis("list").status == 0
+    done = bis("store", "backup", hello / "MLproject" / "below")
+    assert (done.status, done.err.count("\n")) == (2, 2)
+    assert done.err.startswith(f"error: cannot use {hello / 'MLproject'}")
+
+
 def test_a_closed_standard_output_is_like_none_that_listens(bis: Bis, hello: Path) -> None:
     assert bis("run", hello).status == 0
     command = f"{shlex.quote(sys.executable)} -m bis list >&-"

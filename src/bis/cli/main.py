@@ -33,7 +33,17 @@ examples:
 
 INTERRUPTED = 130
 
-_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT)
+_ELSEWHERE = "Let this user read and write there, or name another place."
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+_OF_A_PATH = {
+    errno.EACCES: _ELSEWHERE,
+    errno.EPERM: _ELSEWHERE,
+    errno.EROFS: _ELSEWHERE,
+    errno.ENOTDIR: "Look at its path: a file is where a directory should be.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+}
+"""What to do about a path that cannot be used, where no room has put that into words."""
 
 _MODULES = {
     "run": "run",
@@ -96,14 +106,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        if error.errno not in _OF_THE_DISK:
-            raise
-        place = f" {error.filename}:" if error.filename else ""
-        _print_error(
-            BisError(f"cannot write:{place} {error.strerror}", hint="Free some space, and try again.")
-        )
+        _print_error(_mishap(error))
         return BisError.exit_status
     return status
+
+
+def _mishap(error: OSError) -> BisError:
+    """The words for a full disk, and for a path that cannot be used; any other error is a defect, and raised."""
+    if error.errno in _FULL:
+        place = f" {error.filename}" if error.filename else ""
+        return BisError(f"cannot write{place}: {error.strerror}", hint="Free some space, and try again.")
+    if error.errno in _OF_A_PATH and error.filename:
+        return BisError(f"cannot use {error.filename}: {error.strerror}", hint=_OF_A_PATH[error.errno])
+    raise error
 
 
 def _require_a_place() -> None:
