@@ -113,16 +113,16 @@ def list_experiments(args: argparse.Namespace) -> int:
 
 
 def _all(store: Store, args: argparse.Namespace) -> list[Experiment]:
-    found: list[Experiment] = []
-    token = None
-    while True:
-        page = store.search_experiments(
-            filter=args.filter, order_by=args.order_by, page_token=token, view=view_named(args.view)
+    from bis.tracking.model import all_items
+
+    view = view_named(args.view)
+    return list(
+        all_items(
+            lambda token: store.search_experiments(
+                filter=args.filter, order_by=args.order_by, page_token=token, view=view
+            )
         )
-        found += page.items
-        token = page.next_token
-        if not token:
-            return found
+    )
 
 
 def create(args: argparse.Namespace) -> int:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bis.sources.pruning import Pruned, prune_snapshots
 from bis.tracking import View, open_store, tags
 from bis.tracking.artifacts import ArtifactDirectory
+from bis.tracking.model import all_items
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bis.home import Home
-    from bis.tracking import Run, Store
+    from bis.tracking import Page, Run, Store
     from bis.tracking.artifact_store import ArtifactStore
     from bis.tracking.deletion import Removed
     from bis.tracking.sql_store import SqlStore
@@ -63,21 +65,9 @@ def collect(home: Home, *, dry_run: bool = False) -> Pruned:
 
 def _runs(store: Store) -> Iterator[Run]:
     """All runs of all experiments, deleted ones too."""
-    for experiment in _experiments(store):
-        token = None
-        while True:
-            page = store.search_runs([experiment], max_results=1000, page_token=token, view=View.ALL)
-            yield from page.items
-            token = page.next_token
-            if token is None:
-                break
+    for experiment in all_items(lambda token: store.search_experiments(view=View.ALL, page_token=token)):
+        yield from all_items(partial(_page, store, experiment.experiment_id))
 
 
-def _experiments(store: Store) -> Iterator[str]:
-    token = None
-    while True:
-        page = store.search_experiments(view=View.ALL, page_token=token)
-        yield from (experiment.experiment_id for experiment in page.items)
-        token = page.next_token
-        if token is None:
-            return
+def _page(store: Store, experiment_id: str, token: str | None) -> Page[Run]:
+    return store.search_runs([experiment_id], max_results=1000, page_token=token, view=View.ALL)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bis.errors import TrackingError
+from bis.tracking.model import all_items
 from bis.tracking.tags import CALL, PARENT, REUSED, STEP, STEPS
 
 if TYPE_CHECKING:
@@ -21,18 +22,9 @@ _MOST_DEEP = 50
 
 def children(store: Store, run_id: str) -> list[Run]:
     """The runs that were begun inside ``run_id``, the earliest first."""
-    found: list[Run] = []
-    token = None
-    while True:
-        page = store.search_runs(
-            filter=f"tags.`{PARENT}` = '{run_id}'",
-            order_by=("attributes.start_time ASC",),
-            page_token=token,
-        )
-        found += page.items
-        token = page.next_token
-        if not token:
-            return found
+    inside = f"tags.`{PARENT}` = '{run_id}'"
+    order = ("attributes.start_time ASC",)
+    return list(all_items(lambda token: store.search_runs(filter=inside, order_by=order, page_token=token)))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 
@@ -153,6 +156,17 @@ class Page(Generic[T]):
 
     items: tuple[T, ...]
     next_token: str | None = None
+
+
+def all_items(ask: Callable[[str | None], Page[T]]) -> Iterator[T]:
+    """The items of all pages; ``ask`` is given the token of each page, None for the first."""
+    token = None
+    while True:
+        page = ask(token)
+        yield from page.items
+        token = page.next_token
+        if not token:
+            return
 
 
 @dataclass(frozen=True)

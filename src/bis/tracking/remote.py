@@ -10,7 +10,7 @@ from bis.errors import RunNotFoundError, TrackingError
 from bis.tracking import decoding
 from bis.tracking.artifacts import upload_path
 from bis.tracking.experiments import now_ms
-from bis.tracking.model import Page, RunSummary, View
+from bis.tracking.model import Page, RunSummary, View, all_items
 from bis.tracking.refusals import RefusedError
 from bis.tracking.remote_artifacts import RemoteArtifacts
 from bis.tracking.rest import RestClient
@@ -338,13 +338,7 @@ class RemoteStore:
         return decoding.logged_model(self._rest.get(f"mlflow/logged-models/{model_id}")["model"])
 
     def _all_experiments(self) -> list[Experiment]:
-        found, token = list[Any](), None
-        while True:
-            page = self.search_experiments(page_token=token)
-            found += page.items
-            token = page.next_token
-            if not token:
-                return found
+        return list(all_items(lambda token: self.search_experiments(page_token=token)))
 
     def _change(self, path: str, **body: object) -> None:
         self._rest.post(f"mlflow/{path}", body)

@@ -62,7 +62,8 @@ class RemoteArtifacts:
         if root is None:
             return ArtifactDirectory(local_directory(uri)).copy_to(path, destination)
         target = ArtifactDirectory(destination)
-        for name in list(self._files(uri, path)) or [path]:  # a file lists as nothing
+        names = [file.path for file in self.files(uri, path)]
+        for name in names or [path]:  # a file lists as nothing
             with target.writing(name) as file:
                 self._rest.download(self._url(root, name), file)
         return destination / path
@@ -71,12 +72,13 @@ class RemoteArtifacts:
         """Write the file at ``path`` below an address of the server's proxy to the target."""
         self._rest.download(self._url(self._proxied(uri) or "", checked_path(path)), target)
 
-    def _files(self, uri: str, path: str) -> Iterator[str]:
+    def files(self, uri: str, path: str = "") -> Iterator[FileInfo]:
+        """All files below the directory ``path``."""
         for entry in self.listing(uri, path):
             if entry.is_dir:
-                yield from self._files(uri, entry.path)
+                yield from self.files(uri, entry.path)
             else:
-                yield entry.path
+                yield entry
 
     def _url(self, root: str, path: str) -> str:
         return self._rest.url(f"api/2.0/{_PROXY}", root, path)

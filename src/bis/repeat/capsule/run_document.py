@@ -11,6 +11,7 @@ from bis.errors import TrackingError
 from bis.repeat.capsule.layout import CapsuleError
 from bis.tracking import Dataset, DatasetInput, Metric, RunStatus, Tag
 from bis.tracking.limits import check_metrics
+from bis.tracking.model import all_items
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -156,13 +157,7 @@ def _texts(run: RunDocument) -> Iterator[str]:
 
 
 def _history(store: Store, run_id: str, key: str) -> Iterator[Metric]:
-    token = None
-    while True:
-        page = store.metric_history(run_id, key, max_results=10_000, page_token=token)
-        yield from page.items
-        token = page.next_token
-        if token is None:
-            return
+    return all_items(lambda token: store.metric_history(run_id, key, max_results=10_000, page_token=token))
 
 
 def _point(metric: Metric) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from bis.tracking.artifacts import SCHEME
 from bis.tracking.mlflow_import.artifact_places import ArtifactPlaces
 from bis.tracking.mlflow_import.source import SourceRun
 from bis.tracking.mlflow_import.sql_source import logged_model_of
-from bis.tracking.model import FileInfo, Metric, View
+from bis.tracking.model import FileInfo, Metric, View, all_items
 from bis.tracking.refusals import RefusedError
 from bis.tracking.registry_model import LoggedModel, ModelMetric, ModelVersion, RegisteredModel
 from bis.tracking.remote import RemoteStore
 from bis.tracking.remote_artifacts import RemoteArtifacts
 from bis.tracking.rest import RestClient
+from bis.tracking.run_data import stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,24 +96,17 @@ class ServerSource:
 
     def runs(self, experiment_id: str) -> Iterator[SourceRun]:
         """The runs of the experiment."""
-        token = None
-        while True:
-            page = self._store.search_runs(
-                [experiment_id],
-                max_results=_PAGE,
-                page_token=token,
-                view=View.ALL,
-                order_by=["attributes.start_time ASC"],
+        order = ["attributes.start_time ASC"]
+        for found in all_items(
+            lambda token: self._store.search_runs(
+                [experiment_id], max_results=_PAGE, page_token=token, view=View.ALL, order_by=order
             )
-            for found in page.items:
-                run = self._store.run(found.info.run_id) if self._leaves_out_models else found
-                latest = sorted(
-                    (point.key, point.step, point.timestamp, repr(point.value)) for point in run.metrics
-                )
-                yield SourceRun(run, None, repr(latest))
-            token = page.next_token
-            if not token:
-                return
+        ):
+            run = self._store.run(found.info.run_id) if self._leaves_out_models else found
+            latest = sorted(
+                (point.key, point.step, point.timestamp, repr(point.value)) for point in run.metrics
+            )
+            yield SourceRun(run, None, repr(latest))
 
     def points(self, run: SourceRun) -> Iterator[list[Point]]:
         """The history of each metric, in the pages of the server; MLflow 1 gives each as one."""
@@ -122,7 +116,7 @@ class ServerSource:
                 page = self._store.metric_history(
                     run.run.info.run_id, latest.key, max_results=_HISTORY_PAGE, page_token=token
                 )
-                yield [_point(metric) for metric in page.items]
+                yield [(metric.key, *stored(metric)) for metric in page.items]
                 token = page.next_token
                 if not token:
                     break
@@ -214,13 +208,9 @@ class _ProxiedFiles:
     def __init__(self, remote: RemoteArtifacts, uri: str) -> None:
         self._remote, self._uri = remote, uri
 
-    def files(self, path: str = "") -> Iterator[FileInfo]:
+    def files(self) -> Iterator[FileInfo]:
         """All files."""
-        for entry in self._remote.listing(self._uri, path):
-            if entry.is_dir:
-                yield from self.files(entry.path)
-            else:
-                yield entry
+        return self._remote.files(self._uri)
 
     def modified(self, path: str) -> None:  # noqa: ARG002
         """The server does not say it."""
@@ -255,13 +245,6 @@ class _FilesOfPages:
         """Write the file to the target."""
         query = urlencode({"run_uuid": self._run_id, "path": path}, quote_via=quote)
         self._rest.download(f"{self._rest.address}/get-artifact?{query}", target)
-
-
-def _point(metric: Metric) -> Point:
-    value = metric.value
-    if value != value:  # noqa: PLR0124  NaN
-        return (metric.key, metric.step, metric.timestamp, 0.0, 1)
-    return (metric.key, metric.step, metric.timestamp, value, 0)
 
 
 def _with_metrics(model: LoggedModel, found: dict[str, Any]) -> LoggedModel:
