@@ -69,6 +69,7 @@ def test_runs_of_another_store_are_removed_there(bis: Bis, tmp_path: Path) -> No
     store.delete_run(store.create_run("0").info.run_id)
     where = ("--store", f"sqlite:///{tmp_path}/team.db")
     assert "--older-than 30" in bis("gc", *where).err
+    assert "there is no store at" in bis("gc", "--store", "typo.db", "--older-than", "0").err
     found = bis("gc", *where, "--older-than", "0", "--json").json
     assert (found["removed"]["runs"], "kept" in found) == (1, False)
     store.close()

@@ -8,9 +8,11 @@ import os
 import pty
 import signal
 import socket
+import sqlite3
 import sys
 import threading
 import urllib.request
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -125,6 +127,11 @@ class TestListening:
             (("--allowed-host", "*"), "is not a name"),
             (("--trusted-proxy", "proxy"), "is not an address"),
             (("--auth", "--no-auth"), "not allowed with"),
+            (("--artifacts", "ftp://a/b"), "no artifacts at ftp://"),
+            (("--artifacts", __file__), "is no folder"),
+            (("--artifacts", f"{__file__}/below"), "is no folder"),
+            (("--store", "."), "is a directory"),
+            (("--audit", "."), "cannot write the log ."),
         ],
     )
     def test_a_wrong_option_is_said(self, bis: Bis, words: tuple[str, ...], said: str) -> None:
@@ -188,6 +195,7 @@ class TestTokens:
         with serving(bis, "--host", "0.0.0.0") as served:
             assert served.token.startswith("bis_")
             assert served.log.count(served.token) == 1
+            assert "bis tokens create --role" in served.log
             assert served.wire(token="").ask("GET", f"{API}/experiments/get?experiment_id=0").status == 401
             assert served.wire().ask("GET", f"{API}/experiments/get?experiment_id=0").status == 200
             first = served.token
@@ -195,6 +203,10 @@ class TestTokens:
             assert served.token == ""
             assert "MLFLOW_TRACKING_TOKEN=..." in served.log
             assert served.wire(first).ask("GET", "/metrics").status == 200
+
+    def test_the_first_start_says_in_which_store_to_make_more(self, bis: Bis, tmp_path: Path) -> None:
+        with serving(bis, "--auth", "--store", "my team.db") as served:
+            assert f"bis tokens create --store '{tmp_path}/my team.db' --role write" in served.log
 
     def test_without_one_only_what_says_nothing_is_open(self, bis: Bis) -> None:
         with serving(bis, "--auth") as served:
@@ -295,9 +307,11 @@ class TestTokens:
         [
             (("create", "--role", "root"), "there is no value 'root'"),
             (("create", "--expires", "never"), "is not a number of days"),
-            (("create", "--expires", "0"), "is not a number of days"),
             (("create", "--name", "a\nb"), "cannot be printed"),
-            (("revoke", "abc"), "there is no token 'abc'"),
+            (("revoke", "abc"), "no token whose id begins with 'abc'"),
+            (("create", "--expires", "0"), "above 0 and at most 36500"),
+            (("list", "--store", "typo.db"), "there is no store at"),
+            (("revoke", "abc", "--store", "typo.db"), "there is no store at"),
         ],
     )
     def test_wrong_use_is_said(self, bis: Bis, words: tuple[str, ...], said: str) -> None:
@@ -430,6 +444,28 @@ class TestWatching:
         result = bis("server", "--check", "--store", broken, "--json")
         assert result.status == 1
         assert result.json[0]["ok"] is False
+
+    @pytest.mark.parametrize(
+        ("store", "artifacts", "said"),
+        [
+            (".", "files", "is a directory"),
+            ("mlflow.db", "files", "one of MLflow"),
+            ("file/t.db", "files", "is no folder"),
+            ("deep/er/t.db", "file", "is no folder"),
+            ("deep/er/t.db", "file/below", "is no folder"),
+        ],
+    )
+    def test_check_makes_nothing_and_says_what_is_in_the_way(
+        self, bis: Bis, tmp_path: Path, store: str, artifacts: str, said: str
+    ) -> None:
+        (tmp_path / "file").touch()
+        with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
+            connection.execute("CREATE TABLE alembic_version (version_num)")
+        before = set(tmp_path.rglob("*"))
+        found = bis("server", "--check", "--json", "--store", store, "--artifacts", artifacts)
+        assert found.status == 1
+        assert [said in one["detail"] for one in found.json if not one["ok"]] == [True]
+        assert set(tmp_path.rglob("*")) == before
 
     def test_systemd_hears_of_its_life(self, bis: Bis, tmp_path: Path) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:

@@ -96,6 +96,8 @@ def download(args: argparse.Namespace) -> int:
 
     _, store = open_store()
     run_id, place = find_run(store, args.run).info.run_id, Path(args.to)
+    if place.exists() and not place.is_dir():
+        raise UsageError(f"--to {args.to} is no directory", hint="Name the directory to copy into.")
     found = list(_files(store, run_id, args.path))
     if not found:
         raise _nothing(run_id, args.path)

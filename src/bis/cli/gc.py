@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from bis.cli.parser import command, read_days
-from bis.cli.served import add_store, located
+from bis.cli.served import add_store, existing
 from bis.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def collect_garbage(args: argparse.Namespace) -> int:
     from bis.tracking.sql_store import open_sql_store
 
     days = None if args.older_than is None else read_days(args.older_than)
-    home, address = Home.locate(), located(args)
+    home, address = Home.locate(), existing(args)
     removed = None
     if days is not None:
         store = open_sql_store(address.uri, address.artifacts)
@@ -63,9 +63,9 @@ def collect_garbage(args: argparse.Namespace) -> int:
             removed = remove_runs(store, days, dry_run=args.dry_run)
         finally:
             store.close()
-    elif address.file != home.database:
+    elif not address.is_home:
         raise UsageError("only runs are removed from a store", hint="Say from when on: --older-than 30")
-    pruned = collect(home, dry_run=args.dry_run) if address.file == home.database else None
+    pruned = collect(home, dry_run=args.dry_run) if address.is_home else None
     unfinished = remove_unfinished(open_artifacts(address.artifacts), dry_run=args.dry_run)
     if args.json:
         found = {**(asdict(pruned) if pruned else {}), **({"removed": asdict(removed)} if removed else {})}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bis.errors import UsageError
+from bis.home import Home
 
 if TYPE_CHECKING:
     import argparse
@@ -32,6 +33,11 @@ class StoreAddress:
         return shown(self.uri)
 
     @property
+    def is_home(self) -> bool:
+        """Whether it is the store that is meant where none is named."""
+        return self.file == Home.locate().database
+
+    @property
     def file(self) -> Path | None:
         """The file of a SQLite store."""
         return Path(self.uri.removeprefix(_SQLITE)) if self.uri.startswith(_SQLITE) else None
@@ -53,8 +59,6 @@ def add_store(parser: argparse.ArgumentParser) -> None:
 
 def located(args: argparse.Namespace) -> StoreAddress:
     """The store that the options, the variables or the home name."""
-    from bis.home import Home
-
     home = Home.locate()
     named = args.store or _variable("BIS_STORE") or _from_file("BIS_STORE_FILE")
     uri = _store_uri(named) if named else f"{_SQLITE}{home.database}"
@@ -80,8 +84,24 @@ def _store_uri(named: str) -> str:
     return f"{_SQLITE}{Path(path).expanduser().absolute()}"
 
 
+def existing(args: argparse.Namespace) -> StoreAddress:
+    """The store that is named, which has to be there: a wrong name is to be said, not made a store of."""
+    address = located(args)
+    if address.file is not None and not address.is_home and not address.file.exists():
+        raise UsageError(f"there is no store at {address.file}", hint="Look at --store, or BIS_STORE.")
+    return address
+
+
 def _place(named: str) -> str:
     """Where artifacts are; a folder by its whole path."""
+    scheme, separator, _ = named.partition("://")
+    if separator and scheme != "file":
+        from bis.tracking.artifact_store import OBJECT_SCHEMES
+
+        if scheme.lower() not in OBJECT_SCHEMES:
+            raise UsageError(
+                f"bis keeps no artifacts at {scheme}://", hint="There are a folder, s3://, gs:// and az://."
+            )
     return named if "://" in named or named.startswith("file:") else str(Path(named).expanduser().absolute())
 
 
@@ -97,4 +117,7 @@ def _from_file(name: str) -> str:
     try:
         return Path(path).read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{name}: cannot read {path}") from error
+        raise UsageError(
+            f"{name}: cannot read {path}: {getattr(error, 'strerror', None) or error}",
+            hint="It names a file that has the address of the store.",
+        ) from error

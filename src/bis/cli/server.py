@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from bis.cli.server_options import (
     port,
     server_options,
 )
+from bis.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -100,6 +102,7 @@ def _serve(
     from bis.cli.style import notifier
     from bis.server.standalone import Standalone
 
+    _require_place(address.artifacts)
     notify = notifier()
     os.umask(os.umask(0o077) | 0o077)  # the store, its files and the logs are for the server's user alone
     store = _open(address, durability)
@@ -108,11 +111,25 @@ def _serve(
         token = store.write(_first_token).result() if options.asks_token else None
         _say(address, options, listener, notify, as_json)
         if options.asks_token:
-            _say_token(token, notify)
+            _say_token(token, address, notify)
         server.run()
     finally:
         store.close()
     return 0
+
+
+def _require_place(artifacts: str) -> None:
+    """Refuse a folder that no file can be put into: clients would hear of it, one by one, much later."""
+    from bis.server.checking import obstacle
+    from bis.tracking.artifact_store import folder_of
+
+    folder = folder_of(artifacts)
+    hindered = None if folder is None else obstacle(folder)
+    if hindered:
+        raise UsageError(
+            f"no artifacts can be kept in {artifacts}: {hindered}",
+            hint="Name another folder with --artifacts, or let this user write there.",
+        )
 
 
 def _open(address: StoreAddress, durability: str) -> GroupedStore:
@@ -156,15 +173,16 @@ def _say(
     notify(f"clients:  export MLFLOW_TRACKING_URI={url}")
 
 
-def _say_token(text: str | None, notify: Callable[[str], None]) -> None:
+def _say_token(text: str | None, address: StoreAddress, notify: Callable[[str], None]) -> None:
+    store = "" if address.is_home else f" --store {shlex.quote(str(address.file or address.shown))}"
     if text is None:
-        notify("          export MLFLOW_TRACKING_TOKEN=...   (make one:  bis tokens create)")
+        notify(f"          export MLFLOW_TRACKING_TOKEN=...   (make one:  bis tokens create{store})")
         return
     notify(f"          export MLFLOW_TRACKING_TOKEN={text}")
     notify(
         "this token of the role admin is shown once: the store had none. Make one for each person and machine:"
     )
-    notify("          bis tokens create --role write --name NAME")
+    notify(f"          bis tokens create{store} --role write --name NAME")
 
 
 def _check(args: argparse.Namespace, address: StoreAddress) -> int:

@@ -7,12 +7,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from bis.cli.parser import Parser, command
-from bis.cli.served import add_store, located
+from bis.cli.served import add_store, existing, located
 from bis.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
 
+    from bis.cli.served import StoreAddress
     from bis.tracking.sql_store import SqlStore
     from bis.tracking.tokens import AccessToken
 
@@ -87,7 +88,7 @@ def create(args: argparse.Namespace) -> int:
 
     if len(args.name) > _LONGEST_NAME or not args.name.isprintable():
         raise UsageError(f"--name has more than {_LONGEST_NAME} characters, or some that cannot be printed")
-    store = _open(args)
+    store = _open(located(args))
     made, text = store.tokens.create(args.name, Role[args.role.upper()], expires=_end(args.expires))
     store.close()
     if args.json:
@@ -104,7 +105,7 @@ def list_tokens(args: argparse.Namespace) -> int:
     """Print one line a token."""
     from bis.cli.style import Style, print_json, table, when
 
-    store = _open(args)
+    store = _open(existing(args))
     found = store.tokens.all()
     store.close()
     if args.json:
@@ -131,7 +132,7 @@ def revoke(args: argparse.Namespace) -> int:
     """End a token."""
     from bis.cli.style import print_json
 
-    store = _open(args)
+    store = _open(existing(args))
     revoked = store.tokens.revoke(args.id)
     store.close()
     if args.json:
@@ -141,10 +142,9 @@ def revoke(args: argparse.Namespace) -> int:
     return 0
 
 
-def _open(args: argparse.Namespace) -> SqlStore:
+def _open(address: StoreAddress) -> SqlStore:
     from bis.tracking.sql_store import open_sql_store
 
-    address = located(args)
     return open_sql_store(address.uri, address.artifacts)
 
 
@@ -156,7 +156,7 @@ def _end(days: str | None) -> int | None:
     except ValueError:
         length = -1.0
     if not 0 < length <= 36500:
-        raise UsageError(f"--expires {days!r} is not a number of days")
+        raise UsageError(f"--expires {days!r} is not a number of days, above 0 and at most 36500")
     return time.time_ns() // 1_000_000 + int(length * _DAY_MS)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
 from bis.errors import BisError
-from bis.tracking.artifact_store import open_artifacts
+from bis.tracking.artifact_store import folder_of, open_artifacts
 from bis.tracking.database import VERSION
+from bis.tracking.database_sqlite import found_version
 
 LEAST_FREE_BYTES = 10**9
 """Below this much free space a store is about to fail."""
@@ -31,28 +31,31 @@ class Check:
 def check(uri: str, artifacts: str) -> list[Check]:
     """Look at the store, which is neither made nor migrated, and write and delete an artifact."""
     file = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
-    checks = [_postgres(uri) if file is None else _sqlite(file), _artifacts(artifacts)]
-    places = {"of the store": file, "of the artifacts": None if "://" in artifacts else Path(artifacts)}
+    folder = folder_of(artifacts)
+    checks = [_postgres(uri) if file is None else _sqlite(file), _artifacts(artifacts, folder)]
+    places = {"of the store": file, "of the artifacts": folder}
     return checks + [_space(name, place) for name, place in places.items() if place is not None]
+
+
+def obstacle(folder: Path) -> str | None:
+    """Why no files can be kept in a folder, which need not be there yet; None when they can."""
+    place = _existing(folder)
+    if not place.is_dir():
+        return f"{place} is no folder"
+    return None if os.access(place, os.W_OK | os.X_OK) else f"{place} cannot be written"
 
 
 def _sqlite(file: Path) -> Check:
     name = f"store {file}"
     if not file.exists():
-        place = _existing(file.parent)
-        made = os.access(place, os.W_OK)
-        return Check(name, made, "will be made at the first start" if made else f"{place} cannot be written")
-    if not os.access(file, os.W_OK) or not os.access(file.parent, os.W_OK):
-        return Check(name, False, "the file, or its folder, cannot be written")
+        hindered = obstacle(file.parent)
+        return Check(name, hindered is None, hindered or "will be made at the first start")
     try:
-        connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
-        try:
-            found: int = connection.execute("PRAGMA user_version").fetchone()[0]
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        return Check(name, False, str(error))
-    return _version(name, found)
+        version = _version(name, found_version(file))
+    except BisError as error:
+        return Check(name, False, error.message.removeprefix(f"{file}").lstrip(": "))
+    hindered = obstacle(file.parent) or (None if os.access(file, os.W_OK) else "the file cannot be written")
+    return version if hindered is None else Check(name, False, hindered)
 
 
 def _postgres(uri: str) -> Check:
@@ -73,17 +76,16 @@ def _postgres(uri: str) -> Check:
 
 
 def _version(name: str, found: int) -> Check:
-    if found > VERSION:
-        return Check(name, False, f"its format {found} is of a newer bis; this one knows {VERSION}")
-    if found == VERSION:
-        return Check(name, True, f"format {found}")
-    return Check(
-        name, found > 0, f"format {found}; the start brings it to {VERSION}" if found else "is not of bis"
-    )
+    detail = f"format {found}"
+    return Check(name, True, detail if found == VERSION else f"{detail}; the start brings it to {VERSION}")
 
 
-def _artifacts(place: str) -> Check:
+def _artifacts(place: str, folder: Path | None) -> Check:
     name = f"artifacts {place}"
+    if folder is not None and (hindered := obstacle(folder)):
+        return Check(name, False, hindered)
+    if folder is not None and not folder.exists():
+        return Check(name, True, "will be made with the first of them")
     try:
         store = open_artifacts(place)
         store.write(_PROBE, b"bis")

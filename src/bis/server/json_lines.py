@@ -31,7 +31,10 @@ class JsonLines:
         try:
             self._descriptor = self._open()
         except OSError as error:
-            raise UsageError(f"cannot write the log {name}: {error.strerror}") from error
+            raise UsageError(
+                f"cannot write the log {name}: {error.strerror}",
+                hint="Name a file that this user can write, with --audit or --access-log.",
+            ) from error
 
     def write(self, entry: Mapping[str, object]) -> None:
         """Append one line."""

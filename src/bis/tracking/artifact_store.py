@@ -111,16 +111,24 @@ def open_artifacts(place: str | Path) -> ArtifactStore:
 
     Raises TrackingError for another address, and for one that holds credentials.
     """
-    from bis.tracking.artifacts import ArtifactDirectory, local_directory
+    from bis.tracking.artifacts import ArtifactDirectory
 
-    if isinstance(place, Path):
-        return ArtifactDirectory(place)
+    folder = place if isinstance(place, Path) else folder_of(place)
+    if folder is not None:
+        return ArtifactDirectory(folder)
+    from bis.tracking.object_artifacts import ObjectArtifacts
+
+    return ObjectArtifacts.at(str(place))
+
+
+def folder_of(place: str) -> Path | None:
+    """The directory that ``open_artifacts`` has for an address; None for one of a bucket."""
+    from bis.tracking.artifacts import local_directory
+
     scheme, separator, _ = place.partition("://")
     if separator and scheme.lower() in OBJECT_SCHEMES:
-        from bis.tracking.object_artifacts import ObjectArtifacts
-
-        return ObjectArtifacts.at(place)
-    return ArtifactDirectory(local_directory(place) if _ANY_SCHEME.match(place) else Path(place))
+        return None
+    return local_directory(place) if _ANY_SCHEME.match(place) else Path(place)
 
 
 OBJECT_SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss")

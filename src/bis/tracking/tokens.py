@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from bis.errors import TrackingError
 from bis.tracking.experiments import now_ms
-from bis.tracking.refusals import absent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,7 +106,10 @@ class Tokens:
         """End the token whose id begins so. Refused when there is none, or more than one."""
         found = [token for token in self.all() if token.token_id.startswith(beginning)]
         if not found or not beginning:
-            raise absent(f"there is no token {beginning[:100]!r}")
+            raise TrackingError(
+                f"there is no token whose id begins with {beginning[:100]!r}",
+                hint="See the ids:  bis tokens list",
+            )
         if len(found) > 1:
             raise TrackingError(
                 f"{beginning!r} is the beginning of {len(found)} tokens", hint="Write more of the id."
