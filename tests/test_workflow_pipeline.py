@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bis.pipelines.scheduling import Schedule
 from bis_command import Bis, await_file, finish, write_project
 
 if TYPE_CHECKING:
@@ -550,6 +551,16 @@ entry_points:
     assert result.status == 1
     names = {difference["name"] for difference in result.json["differences"] if difference["counted"]}
     assert names == {"0:child:1: more", "0:child:2: more"}
+
+
+def test_a_fault_of_bis_in_a_step_ends_the_others_and_is_raised() -> None:
+    def run_step(name: str, before: Any, begun: Any) -> Any:  # noqa: ARG001
+        raise TypeError("of bis")
+
+    schedule = Schedule({"a": (), "b": ("a",)}, run_step, jobs=1, changed=lambda _: None)
+    with pytest.raises(TypeError, match="of bis"):
+        schedule.run()
+    assert [step.state for step in schedule.steps.values()] == ["failed", "skipped"]
 
 
 def test_describe_knows_of_steps(bis: Bis, project: Path) -> None:

@@ -44,6 +44,7 @@ class Schedule:
         self.steps = {name: Step(name, after) for name, after in steps.items()}
         self.runs: dict[str, ProjectRun] = {}
         self.stopped_by: str | None = None
+        self._fault: BaseException | None = None
         self._run_step = run_step
         self._jobs = max(1, jobs)
         self._changed = changed
@@ -52,12 +53,14 @@ class Schedule:
         self._started: dict[str, float] = {}
 
     def run(self) -> None:
-        """Run all steps, as far as they can be run."""
+        """Run all steps, as far as they can be run; raises what was wrong with bis itself in one of them."""
         with on_signals(self.cancel):
             self._go_on()
             while any(step.state not in ENDED for step in self.steps.values()):
                 self._news.get()()  # what the threads and signals have to say is done here, one after the other
                 self._go_on()
+        if self._fault is not None:
+            raise self._fault
 
     def cancel(self, reason: str = "cancelled") -> None:
         """End the steps that run, and begin no other."""
@@ -123,7 +126,8 @@ class Schedule:
     def _failed(self, name: str, error: BaseException) -> None:
         self._live.pop(name, None)
         if not isinstance(error, BisError):
-            self.stopped_by = self.stopped_by or type(error).__name__
+            self._fault = error
+            self._stop(type(error).__name__)
         reason = error.message if isinstance(error, BisError) else f"{type(error).__name__}: {error}"
         seconds = round(time.monotonic() - self._started[name], 3)
         self._set(replace(self.steps[name], state="failed", reason=reason, seconds=seconds))
