@@ -554,7 +554,7 @@ entry_points:
 
 
 def test_a_fault_of_bis_in_a_step_ends_the_others_and_is_raised() -> None:
-    def run_step(name: str, before: Any, begun: Any) -> Any:  # noqa: ARG001
+    def run_step(name: str, before: Any, begun: Any) -> Any:
         raise TypeError("of bis")
 
     schedule = Schedule({"a": (), "b": ("a",)}, run_step, jobs=1, changed=lambda _: None)
