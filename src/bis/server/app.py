@@ -17,11 +17,12 @@ from bis.server import artifacts, experiments, histories, models, openapi, regis
 from bis.server.encoding import Encoder
 from bis.server.fields import MOST_JSON_DEPTH, Fields, check_depth
 from bis.server.guard import Guard
+from bis.server.replies import refusal_body, reply
 from bis.server.routes import PREFIX, Call, Routes, Table, reads
 from bis.tracking.refusals import RefusedError, invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from bis.server.asgi import Receive, Scope, Send
     from bis.server.encoding import Json
@@ -101,7 +102,9 @@ class App:
             import logging
 
             logging.getLogger("bis.server").exception("%s %s failed", scope["method"], scope["path"])
-            await _reply(send, 500, _error("INTERNAL_ERROR", "The server failed; this is a defect of bis."))
+            await reply(
+                send, 500, refusal_body("INTERNAL_ERROR", "The server failed; this is a defect of bis.")
+            )
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"], scope["path"]
@@ -109,7 +112,7 @@ class App:
         refusal = self._guard.refusal(path, method, scope["headers"])
         if refusal is not None:
             status, code, message = refusal
-            await _reply(send, status, _error(code, message))
+            await reply(send, status, refusal_body(code, message))
             return
         prefixed = PREFIX.fullmatch(path)
         rest = prefixed[1] if prefixed else path
@@ -135,15 +138,15 @@ class App:
             return json.dumps(reply, allow_nan=False, separators=(",", ":")).encode()
 
         done = self._store.write(work) if route.writes else self._store.read(work)
-        await _reply(send, 200, await asyncio.wrap_future(done))
+        await reply(send, 200, await asyncio.wrap_future(done))
 
     async def _page(self, scope: Scope, headers: Mapping[bytes, bytes], send: Send) -> bool:
         """Answer what has no prefix: texts, this protocol's document, files by the names of MLflow's pages."""
         path = scope["path"]
         if path in _TEXTS:
-            await _reply(send, 200, _TEXTS[path], b"text/plain; charset=utf-8")
+            await reply(send, 200, _TEXTS[path], b"text/plain; charset=utf-8")
         elif path == openapi.PATH:
-            await _reply(send, 200, openapi.document_json(TABLE))
+            await reply(send, 200, openapi.document_json(TABLE))
         elif (found := artifacts.locator(path)) is not None:
             await self._located(*found, scope, headers, send)
         else:
@@ -174,7 +177,7 @@ class App:
             await artifacts.upload(store, path, receive)
         else:
             await artifacts.delete(store, path)
-        await _reply(send, 200, b"{}")
+        await reply(send, 200, b"{}")
 
     def _encoder_for(self, headers: Mapping[bytes, bytes]) -> Encoder:
         client = _CLIENT.match(headers.get(b"user-agent", b""))
@@ -187,11 +190,11 @@ _TEXTS = {"/health": b"OK", "/version": __version__.encode()}
 
 async def _refuse_route(send: Send, method: str, path: str, methods: list[str]) -> None:
     """Clients try their next path on this code; MLflow's server has the same statuses, and a page."""
-    body = _error("ENDPOINT_NOT_FOUND", f"No endpoint {method} {path[:200]}")
+    body = refusal_body("ENDPOINT_NOT_FOUND", f"No endpoint {method} {path[:200]}")
     if methods:
-        await _reply(send, 405, body, more=[(b"allow", ", ".join(methods).encode())])
+        await reply(send, 405, body, more=[(b"allow", ", ".join(methods).encode())])
     else:
-        await _reply(send, 404, body)
+        await reply(send, 404, body)
 
 
 def _query_fields(query: bytes) -> Fields:
@@ -254,27 +257,4 @@ async def _refuse(send: Send, error: TrackingError) -> None:
         status, code = STATUSES.get(error.code, 400), error.code
     else:
         status, code = 507, "INTERNAL_ERROR"  # 507: clients do not repeat it
-    await _reply(send, status, _error(code, error.message))
-
-
-def _error(code: str, message: str) -> bytes:
-    return json.dumps({"error_code": code, "message": message}).encode()
-
-
-async def _reply(
-    send: Send,
-    status: int,
-    body: bytes,
-    content_type: bytes = b"application/json",
-    more: Sequence[tuple[bytes, bytes]] = (),
-) -> None:
-    headers = [
-        (b"content-type", content_type),
-        (b"content-length", str(len(body)).encode()),
-        (b"x-content-type-options", b"nosniff"),
-        *more,
-    ]
-    if status == 401:
-        headers.append((b"www-authenticate", b'Basic realm="bis"'))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await reply(send, status, refusal_body(code, error.message))

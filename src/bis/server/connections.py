@@ -5,11 +5,12 @@ uvicorn leaves the size of the head to a proxy, and waits for ever for a client 
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from bis.server.replies import refusal_body
 
 if TYPE_CHECKING:
     import asyncio
@@ -176,7 +177,7 @@ class BoundedProtocol(HttpToolsProtocol):
             cycle.disconnected = True  # whoever works on it learns that nobody waits
             cycle.message_event.set()
         if cycle is None or cycle.response_complete or not cycle.response_started:
-            body = json.dumps({"error_code": code, "message": message}).encode()
+            body = refusal_body(code, message)
             self.transport.write(
                 b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\nx-content-type-options: nosniff\r\n"
                 b"content-length: %d\r\nconnection: close\r\n\r\n%s"

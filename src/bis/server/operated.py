@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,10 +14,11 @@ from bis.server.guard import foreign_request
 from bis.server.guessing import Guessing
 from bis.server.json_lines import moment
 from bis.server.metrics import MANY_PATHS, route_class
+from bis.server.replies import refusal_body, reply
 from bis.tracking.tokens import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from bis.server.access import Access
     from bis.server.asgi import Application, Message, Receive, Scope, Send
@@ -165,7 +165,7 @@ class Operated:
             await _refuse(exchange.send, Refusal(*foreign))
             return
         answer = await page()
-        await _reply(exchange.send, answer.status, answer.body, [(b"content-type", answer.content_type)])
+        await reply(exchange.send, answer.status, answer.body, answer.content_type)
 
     async def _is_admitted(self, exchange: Exchange, scope: Scope) -> bool:
         """Whether the token, where one is asked, allows the request; when not, it is refused here."""
@@ -215,16 +215,5 @@ def remote_address(scope: Scope, proxies: frozenset[str]) -> str:
     return next((hop[:64] for hop in reversed(hops) if hop and hop not in proxies), address)
 
 
-async def _refuse(send: Send, refusal: Refusal, headers: list[tuple[bytes, bytes]] | None = None) -> None:
-    more = [(b"content-type", b"application/json"), *(headers or [])]
-    if refusal.status == 401:
-        more.append((b"www-authenticate", b'Basic realm="bis"'))
-    body = json.dumps({"error_code": refusal.code, "message": refusal.message}).encode()
-    await _reply(send, refusal.status, body, more)
-
-
-async def _reply(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    size = (b"content-length", str(len(body)).encode())
-    nosniff = (b"x-content-type-options", b"nosniff")
-    await send({"type": "http.response.start", "status": status, "headers": [*headers, size, nosniff]})
-    await send({"type": "http.response.body", "body": body})
+async def _refuse(send: Send, refusal: Refusal, more: Sequence[tuple[bytes, bytes]] = ()) -> None:
+    await reply(send, refusal.status, refusal_body(refusal.code, refusal.message), more=more)
