@@ -199,6 +199,20 @@ def test_what_the_network_answered_is_not_pinned(bis: Bis, project: Path, elsewh
     assert bis.run_json(project, "--reuse=always")["reused"]
 
 
+def test_explain_says_what_is_executed_every_time(bis: Bis, tmp_path: Path) -> None:
+    mlproject = """\
+entry_points:
+  first: {command: "true"}
+  second: {after: first, reuse: false, command: "true"}
+"""
+    project = write_project(tmp_path / "always", mlproject)
+    bis.run_json(project, "-e", "second")
+    said = bis("run", project, "-e", "second", "--explain").out
+    assert "first would be reused" in said
+    assert "second would be executed\n  it is executed every time: MLproject says reuse: false" in said
+    assert "--no-reuse" in bis("run", project, "-e", "first", "--no-reuse", "--explain").err
+
+
 def test_explain_names_the_layer_and_runs_nothing(bis: Bis, project: Path) -> None:
     assert "no earlier run" in bis("run", project, "--explain").out
     _, run_id = _run(bis, project)

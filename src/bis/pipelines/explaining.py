@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bis.backends.project_run import ProjectRun
+    from bis.projects import EntryPoint
     from bis.reuse import Policy
     from bis.runs import RunOptions
 
@@ -47,8 +48,10 @@ def explain_run(options: RunOptions, *, notify: Callable[[str], None]) -> list[E
         explained = []
         for entry in entries:
             waits = [name for name in entry.after if name not in taken]
+            reason = _is_never_taken(entry, options)
             if waits:
                 reason = f"it comes after {waits[0]}, which would be executed"
+            if reason is not None:
                 explained.append(ExplainedStep(entry.name, Explanation(Decision(), (reason,))))
                 continue
             chosen = replace(options, source=shared, project=project, entry_point=entry.name)
@@ -66,6 +69,15 @@ def explain_run(options: RunOptions, *, notify: Callable[[str], None]) -> list[E
             if found.run_id is not None:
                 taken[entry.name] = taken_run(found.decision, prepared, store)
         return explained
+
+
+def _is_never_taken(entry: EntryPoint, options: RunOptions) -> str | None:
+    """Why no run is looked for, whatever there is."""
+    if options.reuse == "no":
+        return "it is executed every time: --no-reuse"
+    if entry.reuse is False and options.reuse is None:
+        return "it is executed every time: MLproject says reuse: false"
+    return None
 
 
 def _policy(options: RunOptions) -> Policy:
