@@ -13,15 +13,13 @@ from bis.errors import ParameterError
 from bis.projects.locations import HTTP, OBJECT_STORES, TRACKED, scheme_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     Resolve = Callable[[str], Path]
 
-TIMEOUT_S = 60.0
 ATTEMPTS = 4
 PAUSE_S = 0.5  # before the second attempt, doubled before each further one
-_CHUNK_BYTES = 1 << 20
 
 
 def download_all(
@@ -103,6 +101,8 @@ def _download_http(uri: str, directory: Path) -> Path:
     from urllib.error import HTTPError, URLError
     from urllib.parse import unquote, urlsplit
 
+    from bis.http_downloads import pieces
+
     try:
         target = directory / file_name(unquote(urlsplit(uri).path))
     except ValueError as error:
@@ -111,7 +111,7 @@ def _download_http(uri: str, directory: Path) -> Path:
         if attempt:
             time.sleep(PAUSE_S * 2 ** (attempt - 1))
         try:
-            write_whole(_http_chunks(uri), target)
+            write_whole(pieces(*_without_credentials(uri)), target)
         except HTTPError as error:
             reason = f"the server answers {error.code} {error.reason}"
             error.close()
@@ -128,37 +128,15 @@ def _download_http(uri: str, directory: Path) -> Path:
     raise _failed(uri, f"{reason}, {ATTEMPTS} times")
 
 
-def _http_chunks(uri: str) -> Iterator[bytes]:
-    """The body in chunks. Raises IncompleteRead when it is shorter than the server said: read(n) does not."""
-    from http.client import IncompleteRead
-    from urllib.request import urlopen
-
-    with urlopen(_request(uri), timeout=TIMEOUT_S) as response:  # noqa: S310  # http and https only
-        expected = response.headers.get("Content-Length")
-        received = 0
-        while chunk := response.read(_CHUNK_BYTES):
-            received += len(chunk)
-            yield chunk
-        if expected is not None and received < int(expected):
-            raise IncompleteRead(b"", int(expected) - received)
-
-
-def _request(uri: str) -> Request:
-    """A request in which user and password of the URI became a header, as urllib does not know them."""
+def _without_credentials(uri: str) -> tuple[str, str | None]:
+    """The URI without user and password, and the header that they become: urllib does not know them."""
     from base64 import b64encode
-    from urllib.parse import quote, unquote, urlsplit, urlunsplit
-    from urllib.request import Request
+    from urllib.parse import unquote, urlsplit
 
     parts = urlsplit(uri)
     credentials, _, host = parts.netloc.rpartition("@")
-    path = quote(parts.path, safe="/%:@!$&'()*+,;=~")  # people write spaces and letters beyond ASCII
-    query = quote(parts.query, safe="/%:@!$&'()*+,;=~?")
-    request = Request(urlunsplit((parts.scheme, host, path, query, "")))  # noqa: S310
-    request.add_header("User-Agent", "bis")
-    if credentials:
-        token = b64encode(unquote(credentials).encode()).decode()
-        request.add_unredirected_header("Authorization", f"Basic {token}")
-    return request
+    token = b64encode(unquote(credentials).encode()).decode()
+    return parts._replace(netloc=host).geturl(), f"Basic {token}" if credentials else None
 
 
 def _failed(uri: str, reason: str) -> ParameterError:
@@ -166,7 +144,3 @@ def _failed(uri: str, reason: str) -> ParameterError:
         f"{shown(uri)} cannot be downloaded: {reason}",
         hint="Check the address, or download the file yourself and pass its path.",
     )
-
-
-if TYPE_CHECKING:
-    from urllib.request import Request
