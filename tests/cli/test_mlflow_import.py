@@ -75,6 +75,8 @@ def test_another_store_takes_it(bis: Bis, mlruns: Path, tmp_path: Path) -> None:
         (("import", "mlflow", "nowhere"), "there is no directory"),
         (("import", "run.zip", "--prefix", "x"), "is taken for a capsule"),
         (("import", "run.zip", "mlruns"), "is taken for a capsule"),
+        (("import", "."), "To import from MLflow: bis import mlflow"),
+        (("import", "postgresql://ada:secret@db/x"), "To import from MLflow: bis import mlflow"),
         (("import", "mlflow", "mysql://ada:secret@db/x"), "does not read databases of mysql"),
         (("import", "mlflow", "mlruns", "--experiment", "nosuch"), "no experiment 'nosuch'"),
     ],

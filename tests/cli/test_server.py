@@ -449,7 +449,7 @@ class TestWatching:
         ("store", "artifacts", "said"),
         [
             (".", "files", "is a directory"),
-            ("mlflow.db", "files", "one of MLflow"),
+            ("mlflow.db", "files", "a database of MLflow"),
             ("file/t.db", "files", "is no folder"),
             ("deep/er/t.db", "file", "is no folder"),
             ("deep/er/t.db", "file/below", "is no folder"),

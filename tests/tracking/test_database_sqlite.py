@@ -95,7 +95,7 @@ def test_a_database_of_mlflow_is_told_apart(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "mlflow.db") as connection:
         connection.execute("CREATE TABLE alembic_version (version_num)")
     connection.close()
-    with pytest.raises(TrackingError, match="one of MLflow") as caught:
+    with pytest.raises(TrackingError, match="a database of MLflow, not of bis") as caught:
         SqliteDatabase(tmp_path / "mlflow.db")
     assert f"bis import mlflow sqlite:///{tmp_path}/mlflow.db" in str(caught.value.hint)
 

@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bis.errors import UsageError
@@ -64,7 +65,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def refuse_arguments(args: argparse.Namespace) -> None:
-    """Refuse, for a capsule, what only ``bis import mlflow`` takes."""
+    """Refuse, for a capsule, what only ``bis import mlflow`` takes: its options, a directory, an address."""
+    if "://" in args.file or Path(args.file).is_dir():
+        raise UsageError(
+            "a capsule is a file, and this is a directory or an address",
+            hint="To import from MLflow: bis import mlflow SOURCE",
+        )
     given = (args.experiment, args.prefix, args.artifacts, args.no_artifacts, args.dry_run)
     if args.source is not None or any(given) or args.store or args.store_artifacts:
         raise UsageError(

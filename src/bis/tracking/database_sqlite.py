@@ -147,7 +147,9 @@ def _found_version(file: Path, connection: sqlite3.Connection, known: int) -> in
             "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
         ).fetchone()
         raise TrackingError(
-            f"{file} is a database, but {'one of MLflow, and ' if of_mlflow else ''}not one of bis",
+            f"{file} is a database of MLflow, not of bis"
+            if of_mlflow
+            else f"{file} is a database, but not one of bis",
             hint=f"Copy what it has into a store of bis:  bis import mlflow sqlite:///{file}"
             if of_mlflow
             else "Move it away, or name another place with BIS_HOME or --store.",

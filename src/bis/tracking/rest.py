@@ -142,7 +142,7 @@ class RestClient:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         return TrackingError(
             f"the tracking server at {self.address} does not answer: {getattr(reason, 'strerror', None) or reason}",
-            hint="Check MLFLOW_TRACKING_URI and the network, or unset it to track in BIS_HOME.",
+            hint="Check the address and the network. Without MLFLOW_TRACKING_URI, runs are tracked in BIS_HOME.",
         )
 
     def _not_mlflow(self) -> TrackingError:
