@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bis.errors import HomeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 
@@ -38,6 +38,16 @@ def exclusive_if_free(file: Path) -> Iterator[bool]:
     """Hold the lock of ``file`` alone when nobody else has it; gives whether it is held."""
     with _opened(file) as descriptor:
         yield _take_at_once(descriptor)
+
+
+def hold_first_free(files: Iterable[Path], stack: contextlib.ExitStack) -> Path:
+    """Hold alone, until ``stack`` is closed, the first of endlessly many locks that nobody has; returns its file."""
+    for file in files:
+        with contextlib.ExitStack() as attempt:
+            if attempt.enter_context(exclusive_if_free(file)):
+                stack.push(attempt.pop_all())
+                return file
+    raise AssertionError("files have no end")
 
 
 def _take_at_once(descriptor: int) -> bool:

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bis.errors import SourceError
-from bis.file_locks import exclusive, exclusive_if_free
+from bis.file_locks import exclusive, hold_first_free
 from bis.file_stamps import Stamp
 from bis.sources.candidates import list_plain
 from bis.sources.checkouts import remove
 from bis.sources.directories import enter
 from bis.sources.downloads import download
-from bis.sources.git import GitMissingError
+from bis.sources.git import NOT_REPEATABLE, GitMissingError
 from bis.sources.snapshots import recording
 from bis.sources.source import Source
 from bis.sources.unpacking import unpack
@@ -88,14 +88,10 @@ def _keep(location: Archive, home: Home, notify: Callable[[str], None]) -> Path:
 
 
 def _lease(place: Path, shown: str, stack: ExitStack) -> Path:
-    for number in itertools.count():
-        with ExitStack() as attempt:
-            if attempt.enter_context(exclusive_if_free(place / f"tree-{number}.lock")):
-                stack.push(attempt.pop_all())
-                tree = place / f"tree-{number}"
-                _make_pristine(place, tree, shown)
-                return tree
-    raise AssertionError("unreachable")
+    lock = hold_first_free((place / f"tree-{number}.lock" for number in itertools.count()), stack)
+    tree = lock.with_suffix("")
+    _make_pristine(place, tree, shown)
+    return tree
 
 
 def _make_pristine(place: Path, tree: Path, shown: str) -> None:
@@ -144,6 +140,6 @@ def _record(root: Path, home: Home, notify: Callable[[str], None]) -> tuple[Snap
             candidates = list_plain(recorder.store, root)
             snapshot = recorder.finish(candidates)
     except GitMissingError:
-        notify("git is not installed: no snapshot is taken, so this run cannot be repeated from its record")
+        notify(NOT_REPEATABLE)
         return None, ()
     return snapshot, tuple(map(os.fsdecode, candidates.withheld))

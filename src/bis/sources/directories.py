@@ -42,7 +42,7 @@ def from_directory(location: LocalPath, *, home: Home, notify: Callable[[str], N
             return _plain(location, directory, home)
         return _in_repository(location, directory, root, home)
     except git.GitMissingError:
-        notify("git is not installed: no snapshot is taken, so this run cannot be repeated from its record")
+        notify(git.NOT_REPEATABLE)
         name = os.fspath(directory)
         return Source(location.text, name, "directory", directory, directory)
 

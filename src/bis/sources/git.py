@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from bis.sources.credentials import Credentials
 
+NOT_REPEATABLE = "git is not installed: no snapshot is taken, so this run cannot be repeated from its record"
+"""What the user is told where a project can be run without Git."""
 TRANSPORTS = ("file", "git", "http", "https", "ssh")
 
 SETTINGS = (

@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bis.file_locks import exclusive_if_free
+from bis.file_locks import hold_first_free
 from bis.file_stamps import Stamp
 from bis.home_files import read_document, replace_text
 from bis.sources import large_files, lfs
@@ -72,13 +72,8 @@ def lease(
 
 
 def _take_free(trees: Path, commit: str, stack: ExitStack) -> Path:
-    for number in itertools.count():
-        name = f"{commit}-{number}" if number else commit
-        with ExitStack() as attempt:
-            if attempt.enter_context(exclusive_if_free(trees / f"{name}.lock")):
-                stack.push(attempt.pop_all())
-                return trees / name
-    raise AssertionError("unreachable")
+    names = (f"{commit}-{number}" if number else commit for number in itertools.count())
+    return hold_first_free((trees / f"{name}.lock" for name in names), stack).with_suffix("")
 
 
 def _reuse(directory: Path, home: Home) -> _State | None:
