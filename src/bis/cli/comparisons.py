@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
+    from bis.cli.style import Style
     from bis.repeat.causes import Cause
-    from bis.repeat.comparison import Comparison, Tolerance
+    from bis.repeat.comparison import Comparison, Difference, Tolerance
     from bis.repeat.recorded import RecordedRun
 
 
@@ -79,7 +80,7 @@ def _page(
     found: Iterable[Cause],
     changed_inputs: list[str],
     rounds: int,
-    style: Any,
+    style: Style,
 ) -> str:
     from bis.cli.style import counted, fields
 
@@ -102,7 +103,7 @@ def _page(
     return f"{mark(verdict)}  {words}\n{fields([pair for pair in pairs if pair[1]], style)}"
 
 
-def _difference_line(difference: Any) -> str:
+def _difference_line(difference: Difference) -> str:
     line = f"{difference.kind} {difference.name}"
     if difference.first is not None or difference.second is not None:
         line += f": {_shown(difference.first)} → {_shown(difference.second)}"
@@ -110,7 +111,7 @@ def _difference_line(difference: Any) -> str:
         line += f" (error {difference.absolute:.3g})"
     if difference.reason:
         line += f": {difference.reason}"
-    return line if difference.verdict.name in ("DIFFERENT",) else f"{line} [{difference.verdict.name}]"
+    return line if difference.verdict.name == "DIFFERENT" else f"{line} [{difference.verdict.name}]"
 
 
 def _shown(value: Any) -> str:

@@ -11,6 +11,7 @@ from bis.errors import BisError
 if TYPE_CHECKING:
     import argparse
 
+    from bis.cli.style import Style
     from bis.environments import EnvironmentSpec
     from bis.projects import EntryPoint, Parameter, Project
     from bis.sources import Source
@@ -186,7 +187,7 @@ def _parameter_document(parameter: Parameter) -> dict[str, Any]:
     }
 
 
-def _description(project: Project, style: Any) -> str:
+def _description(project: Project, style: Style) -> str:
     lines = [style.strong(project.name or project.directory.name)]
     for entry in project.entry_points.values():
         lines += ["", style.strong(entry.name) + (f"  {entry.description}" if entry.description else "")]

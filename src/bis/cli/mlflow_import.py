@@ -106,10 +106,12 @@ def import_from_mlflow(args: argparse.Namespace) -> int:
 
 
 def _open(args: argparse.Namespace) -> SqlStore:
-    from bis.cli.served import located
+    from bis.cli.served import located, private_files
     from bis.tracking.sql_store import open_sql_store
 
     address = located(argparse.Namespace(store=args.store, artifacts=args.store_artifacts))
+    if not address.is_home:
+        private_files()
     return open_sql_store(address.uri, address.artifacts)
 
 

@@ -145,6 +145,15 @@ def read_seconds(text: str, option: str = "--timeout") -> float:
     return seconds
 
 
+def read_count(text: str, option: str, what: str) -> int:
+    """A number of something, from 1 on; raises UsageError."""
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(
+            f"{option} {text!r} is not a number of {what}", hint="Give a whole number from 1 on."
+        )
+    return int(text)
+
+
 def read_days(text: str, option: str = "--older-than") -> float:
     """A number of days; raises UsageError."""
     try:

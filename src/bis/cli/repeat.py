@@ -6,12 +6,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from bis.cli.comparisons import check_metrics, check_report, print_comparison
-from bis.cli.parser import RUN_HELP, add_run, command, read_pairs, read_parameters, read_seconds
-from bis.errors import UsageError
+from bis.cli.parser import RUN_HELP, add_run, command, read_count, read_pairs, read_parameters, read_seconds
 
 if TYPE_CHECKING:
     import argparse
 
+    from bis.execution import Streams
     from bis.home import Home
     from bis.plans import Level
     from bis.repeat.comparison import Comparison, Tolerance
@@ -190,12 +190,7 @@ def verify(args: argparse.Namespace) -> int:
     from bis.repeat.recorded import RecordedRun
     from bis.repeat.verify import verify as execute_rounds
 
-    rounds = int(args.rounds) if args.rounds.isdecimal() else 0
-    if rounds < 1:
-        raise UsageError(
-            f"--rounds {args.rounds!r} is not a number of rounds",
-            hint="Give a whole number from 1 on: --rounds 3",
-        )
+    rounds = read_count(args.rounds, "--rounds", "rounds")
     check_report(args)
     home, store = open_store()
     notify = notifier(quiet=args.quiet)
@@ -319,21 +314,21 @@ def _tolerance(args: argparse.Namespace) -> Tolerance:
     return Tolerance.read(args.rtol, args.atol)
 
 
-def _streams() -> Any:
+def _streams() -> Streams:
     """The script's output goes to standard error: standard output is for the verdict."""
     from bis.execution import Streams
 
     return Streams.on_stderr()
 
 
-def _silent() -> Any:
+def _silent() -> Streams:
     from bis.execution import Streams
 
     return Streams(None, None)
 
 
 def _round_words(run: RecordedRun) -> str:
-    from bis.cli.style import number
+    from bis.cli.show import metric_words
 
-    metrics = ", ".join(f"{metric.key} {number(metric.value)}" for metric in run.run.metrics[:3])
+    metrics = metric_words(run.run)
     return run.run.info.status.value.lower() + (f", {metrics}" if metrics else "")

@@ -6,8 +6,7 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-from bis.cli.parser import command, read_pairs, read_parameters, read_seconds
-from bis.errors import UsageError
+from bis.cli.parser import command, read_count, read_pairs, read_parameters, read_seconds
 
 if TYPE_CHECKING:
     import argparse
@@ -201,7 +200,7 @@ def run(args: argparse.Namespace) -> int:
 
     style = Style(sys.stderr)
     shown = not args.quiet
-    jobs = None if args.jobs is None else read_jobs(args.jobs)
+    jobs = None if args.jobs is None else read_count(args.jobs, "--jobs", "steps")
     with contextlib.ExitStack() as board:
         finished = start(
             options,
@@ -260,13 +259,6 @@ def report_pipeline(finished: PipelineRun, args: argparse.Namespace, style: Styl
     if finished.stopped_by is not None:
         return INTERRUPTED
     return FINISHED if finished.status == "FINISHED" else FAILED
-
-
-def read_jobs(text: str) -> int:
-    """A number of steps; raises UsageError."""
-    if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"--jobs {text!r} is not a number of steps", hint="Give a whole number from 1 on.")
-    return int(text)
 
 
 def read_options(args: argparse.Namespace) -> RunOptions:

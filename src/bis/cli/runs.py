@@ -6,15 +6,16 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from bis.cli.parser import add_run, command
+from bis.cli.parser import add_run, command, read_count
 from bis.cli.stores import find_run, open_store
 from bis.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import argparse
 
+    from bis.cli.style import Style
     from bis.home import Home
-    from bis.tracking import RunSummary, Store
+    from bis.tracking import Run, RunSummary, Store
 
 
 def add_commands(commands: argparse._SubParsersAction[Any]) -> None:
@@ -58,9 +59,7 @@ def list_runs(args: argparse.Namespace) -> int:
     from bis.cli.style import Style, print_json, table
 
     _, store = open_store()
-    count = int(args.max) if args.max.isdecimal() else 0
-    if count < 1:
-        raise UsageError(f"--max {args.max!r} is not a number of runs")
+    count = read_count(args.max, "--max", "runs")
     summaries = store.recent_runs(count, experiment_id=_experiment_id(store, args.experiment_name))
     if args.json:
         print_json([_summary_document(summary) for summary in summaries])
@@ -92,6 +91,7 @@ def show(args: argparse.Namespace) -> int:
 def show_log(args: argparse.Namespace) -> int:
     """Print a run's output: the live log of one that runs, else the one among its artifacts."""
     from bis.liveness import LOG, live_directory
+    from bis.tracking.artifact_reading import artifact_bytes
 
     home, store = open_store()
     run = find_run(store, args.run)
@@ -99,7 +99,7 @@ def show_log(args: argparse.Namespace) -> int:
     if live_directory(home, run.info.run_id) is not None:
         data = _read_live(home, run.info.run_id, follow=args.follow and not args.json)
     else:
-        data = _read_artifact(store, run.info.run_id, f"bis/{LOG}")
+        data = artifact_bytes(store, run.info.run_id, f"bis/{LOG}")
     if args.json:
         from bis.cli.style import print_json
 
@@ -149,19 +149,7 @@ def _experiment_id(store: Store, name: str | None) -> str | None:
     return experiment.experiment_id
 
 
-def _read_artifact(store: Store, run_id: str, path: str) -> bytes | None:
-    """A small artifact's bytes, or None when the run has none of that name."""
-    import tempfile
-    from pathlib import Path, PurePosixPath
-
-    folder = str(PurePosixPath(path).parent)
-    if all(file.path != path for file in store.list_artifacts(run_id, folder)):
-        return None
-    with tempfile.TemporaryDirectory() as directory:
-        return store.download_artifacts(run_id, path, Path(directory)).read_bytes()
-
-
-def _row(summary: RunSummary, style: Any) -> list[str]:
+def _row(summary: RunSummary, style: Style) -> list[str]:
     from bis.cli.style import short_place, when
 
     info = summary.info
@@ -172,13 +160,13 @@ def _row(summary: RunSummary, style: Any) -> list[str]:
         info.name,
         _status(summary, style),
         when(info.start_time),
-        _time_taken(summary),
+        time_taken(summary),
         summary.experiment_name,
         f"{short_place(source)} {entry_point}".strip(),
     ]
 
 
-def _status(summary: RunSummary, style: Any) -> str:
+def _status(summary: RunSummary, style: Style) -> str:
     """The status, and the verdict of a run that was verified."""
     from bis.tracking import tags
 
@@ -186,15 +174,16 @@ def _status(summary: RunSummary, style: Any) -> str:
     return f"{status}, {verdict}" if verdict else status
 
 
-def _time_taken(summary: RunSummary) -> str:
+def time_taken(run: Run | RunSummary) -> str:
+    """How long the command ran, else the time between the run's beginning and end; empty for one that goes on."""
     from bis.cli.style import duration
     from bis.tracking import tags
 
-    seconds = summary.tags.get(tags.DURATION)
+    seconds = run.tags.get(tags.DURATION)
     if seconds is not None:
         return duration(float(seconds))
-    end = summary.info.end_time
-    return "" if end is None else duration((end - summary.info.start_time) / 1000)
+    end = run.info.end_time
+    return "" if end is None else duration((end - run.info.start_time) / 1000)
 
 
 def _summary_document(summary: RunSummary) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from bis.cli.parser import RUN_HELP, Parser, command, print_help
+from bis.cli.parser import RUN_HELP, Parser, command, print_help, read_count
 from bis.errors import RunNotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -101,9 +101,7 @@ def search(args: argparse.Namespace) -> int:
     from bis.cli.stores import open_store
     from bis.cli.style import print_json
 
-    most = int(args.max) if args.max.isdecimal() else 0
-    if most < 1:
-        raise UsageError(f"--max {args.max!r} is not a number of runs")
+    most = read_count(args.max, "--max", "runs")
     columns = [name.strip() for words in args.columns or () for name in words.split(",") if name.strip()]
     _, store = open_store()
     ids = None if args.experiment is None else [experiment_id(store, word) for word in args.experiment]

@@ -43,6 +43,11 @@ class StoreAddress:
         return Path(self.uri.removeprefix(_SQLITE)) if self.uri.startswith(_SQLITE) else None
 
 
+def private_files() -> None:
+    """Let only this user read what is made from now on: a server's store is what its tokens protect."""
+    os.umask(os.umask(0o077) | 0o077)
+
+
 def add_store(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which store is meant."""
     parser.add_argument(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
 from bis.cli.parser import command
-from bis.cli.served import add_store, located
+from bis.cli.served import add_store, located, private_files
 from bis.cli.server_options import (
     LOOPBACK,
     add_access,
@@ -104,7 +103,7 @@ def _serve(
 
     _require_place(address.artifacts)
     notify = notifier()
-    os.umask(os.umask(0o077) | 0o077)  # the store, its files and the logs are for the server's user alone
+    private_files()  # the logs too
     store = _open(address, durability)
     try:
         server = Standalone(store, listener, options, notify)

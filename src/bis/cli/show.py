@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from bis.cli.style import Style, duration, fields, number, short_digest, size, when
+from bis.cli.runs import time_taken
+from bis.cli.style import Style, fields, number, short_digest, size, when
 from bis.tracking import tags as names
-from bis.tracking.families import artifact_text, family
+from bis.tracking.artifact_reading import artifact_text
+from bis.tracking.families import family
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +27,7 @@ def run_page(store: Store, run: Run, style: Style) -> str:
     others = {key: value for key, value in sorted(tags.items()) if not key.startswith(("mlflow.", "bis."))}
     pairs = [
         ("started", _started(run)),
-        ("time", _time(run)),
+        ("time", time_taken(run)),
         ("exit code", tags.get(names.EXIT_CODE, "")),
         ("experiment", store.experiment(info.experiment_id).name),
         ("source", tags.get("mlflow.source.name", "")),
@@ -79,7 +81,7 @@ def _tree_lines(top: Family, style: Style, before: str = "") -> Iterator[str]:
         is_last = index == len(top.children) - 1
         info = child.run.info
         status = style.faint("reused") if child.taken else style.status(info.status.value)
-        words = [_short_label(child), status, _time(child.run), _metric_words(child.run)]
+        words = [_short_label(child), status, time_taken(child.run), metric_words(child.run)]
         line = "  ".join(word for word in (info.run_id[:8], *words) if word)
         yield f"{before}{'└─ ' if is_last else '├─ '}{line}"
         yield from _tree_lines(child, style, before + ("   " if is_last else "│  "))
@@ -102,7 +104,8 @@ def _short_label(child: Family) -> str:
     return label or child.run.info.name
 
 
-def _metric_words(run: Run) -> str:
+def metric_words(run: Run) -> str:
+    """The first of a run's metrics, in a few words."""
     return ", ".join(f"{metric.key} {number(metric.value)}" for metric in run.metrics[:3])
 
 
@@ -138,12 +141,6 @@ def _artifact_line(file: FileInfo) -> str:
 
 def _started(run: Run) -> str:
     return when(run.info.start_time) + (f" by {run.info.user_id}" if run.info.user_id else "")
-
-
-def _time(run: Run) -> str:
-    if names.DURATION in run.tags:
-        return duration(float(run.tags[names.DURATION]))
-    return "" if run.info.end_time is None else duration((run.info.end_time - run.info.start_time) / 1000)
 
 
 def _verdict(tags: dict[str, str]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bis.cli.parser import Parser, command
-from bis.cli.served import add_store, located
+from bis.cli.served import add_store, located, private_files
 from bis.errors import UsageError
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def backup(args: argparse.Namespace) -> int:
     """Write a back-up."""
     from bis.tracking.backup import back_up
 
+    private_files()
     address = located(args)
     made = back_up(
         address.uri,
@@ -79,6 +80,7 @@ def restore(args: argparse.Namespace) -> int:
     """Make a store from a back-up."""
     from bis.tracking.backup import restore
 
+    private_files()
     address = located(args)
     made = restore(Path(args.directory).expanduser().absolute(), address.uri, address.artifacts)
     return _show(made, f"Restored {args.directory} to {address.shown}", args.json)

@@ -10,7 +10,8 @@ from bis.plans import Plan
 from bis.plans.again import with_words
 from bis.plans.layers import differing
 from bis.reuse.finding import Decision, find
-from bis.tracking.families import artifact_text, step_folders
+from bis.tracking.artifact_reading import artifact_text
+from bis.tracking.families import step_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,7 +10,7 @@ from bis.errors import BisError
 from bis.plans.reuse_key import reuse_key
 from bis.reuse.judging import Judge
 from bis.tracking import tags
-from bis.tracking.families import artifact_text
+from bis.tracking.artifact_reading import artifact_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

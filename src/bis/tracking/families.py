@@ -77,19 +77,3 @@ def step_folders(run: Run) -> dict[str, str]:
     except ValueError:
         return {}
     return {name: str(path) for name, path in found.items()} if isinstance(found, dict) else {}
-
-
-def artifact_text(store: Store, run_id: str, path: str) -> str | None:
-    """A small artifact's text, or None when the run has none of that name."""
-    import tempfile
-    from pathlib import Path, PurePosixPath
-
-    from bis.tracking.sql_store import SqlStore
-
-    if isinstance(store, SqlStore):
-        file = store.artifact_path(run_id, path)
-        return file.read_text(encoding="utf-8") if file.is_file() else None
-    if all(file.path != path for file in store.list_artifacts(run_id, str(PurePosixPath(path).parent))):
-        return None
-    with tempfile.TemporaryDirectory() as directory:
-        return store.download_artifacts(run_id, path, Path(directory)).read_text(encoding="utf-8")
