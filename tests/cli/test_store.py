@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +16,7 @@ from bis_server import serving
 from postgres_server import PostgresServer, missing, served
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from bis.tracking.sql_store import SqlStore
@@ -148,6 +150,61 @@ def test_files_may_be_left_out(bis: Bis, tmp_path: Path) -> None:
     assert bis("store", "backup", "b", "--without-artifacts", "--json").json["artifacts"] is None
     assert not (tmp_path / "b" / "artifacts").exists()
     assert bis("store", "restore", "b", "--store", "new/t.db").out.endswith(" kB\n")
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda backup: (backup / "tracking.db").unlink(), "it has no tracking.db"),
+        (lambda backup: (backup / "tracking.db").write_text("junk"), "backup/tracking.db: this is not a"),
+        (lambda backup: _overwrite(backup / "tracking.db"), "tracking.db is damaged"),
+        (lambda backup: shutil.rmtree(backup / "artifacts"), "it has 0 of 3 files"),
+    ],
+    ids=["no database", "another file", "a damaged database", "no artifacts"],
+)
+def test_a_backup_that_is_not_whole_makes_no_store(
+    bis: Bis, tmp_path: Path, damage: Callable[[Path], object], said: str
+) -> None:
+    with closing(open_sql_store(bis.home / "tracking.db", bis.home / "artifacts")) as store:
+        fill(store)
+    assert bis("store", "backup", "backup").status == 0
+    damage(tmp_path / "backup")
+    result = bis("store", "restore", "backup", "--store", "new/t.db")
+    assert (result.status, said in result.err, result.err.count("\n")) == (2, True, 2), result.err
+    assert [path.name for path in tmp_path.glob("new/*")] == []
+
+
+def _overwrite(database: Path) -> None:
+    content = bytearray(database.read_bytes())
+    content[3 * 4096 : 8 * 4096] = b"\xff" * 5 * 4096
+    database.write_bytes(content)
+
+
+def test_a_restore_that_was_cut_short_is_begun_again(bis: Bis, tmp_path: Path) -> None:
+    with closing(open_sql_store(bis.home / "tracking.db", bis.home / "artifacts")) as store:
+        run_ids = fill(store)
+    assert bis("store", "backup", "backup").status == 0
+    (tmp_path / "new").mkdir()
+    for suffix in ("", "-wal", "-shm", ".lock"):
+        (tmp_path / "new" / f"t.db.restored{suffix}").write_text("of one that was killed")
+    files = tmp_path / "new" / "artifacts"
+    files.touch()  # so that none can be put there
+    assert bis("store", "restore", "backup", "--store", "new/t.db").status == 2
+    files.unlink()
+    assert bis("store", "restore", "backup", "--store", "new/t.db").status == 0
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["artifacts", "t.db"]
+    with closing(open_sql_store(tmp_path / "new" / "t.db", files)) as store:
+        assert sorted(run.info.run_id for run in store.search_runs().items) == sorted(run_ids)
+
+
+def test_stores_and_backups_are_for_their_user_alone(bis: Bis, tmp_path: Path) -> None:
+    assert bis("tokens", "create", "--store", "team/t.db").status == 0
+    with closing(open_sql_store(tmp_path / "team" / "t.db", tmp_path / "team" / "artifacts")) as store:
+        fill(store)
+    assert bis("store", "backup", "backup", "--store", "team/t.db").status == 0
+    assert bis("store", "restore", "backup", "--store", "new/t.db").status == 0
+    for database in ("team/t.db", "backup", "new/t.db", "new/artifacts"):
+        assert (tmp_path / database).stat().st_mode & 0o077 == 0, database
 
 
 def test_what_is_no_backup_is_refused_and_leaves_nothing(bis: Bis, tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ a back-up. The folder appears whole or not at all.
 # ruff: noqa: S608  names of our own tables and columns are put into queries
 from __future__ import annotations
 
+import glob
 import json
 import shutil
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 _SQLITE = "sqlite:///"
 _DATABASE, _ARTIFACTS, _ABOUT = "tracking.db", "artifacts", "backup.json"
 _ROWS_AT_A_TIME = 5000
+_ANOTHER = "Take another back-up."
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ def back_up(address: str, artifacts: str, directory: Path, *, with_artifacts: bo
     """
     if directory.exists():
         raise TrackingError(f"{directory} is there already", hint="Give each back-up a folder of its own.")
-    aside = directory.with_name(f"{directory.name}.part")
+    aside = directory.with_name(f".{directory.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     try:
@@ -63,30 +66,41 @@ def back_up(address: str, artifacts: str, directory: Path, *, with_artifacts: bo
 
 
 def restore(directory: Path, address: str, artifacts: str) -> BackUp:
-    """Make the store at ``address``, which has to be new or empty, what a back-up has."""
-    about = _about(directory)
-    if address.startswith(_SQLITE):
-        _restore_file(directory / _DATABASE, Path(address.removeprefix(_SQLITE)))
-    else:
-        _restore_rows(directory / _DATABASE, address)
-    count = None
-    if about.get("artifacts") is not None:
-        count = _copy_files(str(directory / _ARTIFACTS), artifacts)
+    """Make the store at ``address``, which has to be new or empty, what a back-up has.
+
+    The files come first, so that a restore which was cut short made no store, and can be begun again.
+    """
+    count = _about(directory)
+    place = _restored_file if address.startswith(_SQLITE) else _restored_rows
+    with place(directory / _DATABASE, address):
+        if count is not None:
+            _copy_files(str(directory / _ARTIFACTS), artifacts)
     return _described(directory, count)
 
 
-def _about(directory: Path) -> dict[str, Any]:
+def _about(directory: Path) -> int | None:
+    """How many files a back-up has, None when they were left out; refused when it is not whole."""
     try:
         about = json.loads((directory / _ABOUT).read_text())
         version = int(about["format"])
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise TrackingError(f"{directory} is not a back-up of bis, or not a whole one") from error
+        raise TrackingError(
+            f"{directory} is not a back-up of bis", hint="Name a folder that bis store backup has made."
+        ) from error
     if version > VERSION:
         raise TrackingError(
             f"{directory} was made by a newer bis (its format is {version}, this bis knows {VERSION})",
             hint="Upgrade bis.",
         )
-    return dict(about)
+    count: int | None = about.get("artifacts")
+    if not (directory / _DATABASE).is_file():
+        raise TrackingError(f"{directory} is not whole: it has no {_DATABASE}", hint=_ANOTHER)
+    there = 0 if count is None else sum(1 for _ in open_artifacts(str(directory / _ARTIFACTS)).files())
+    if there != (count or 0):
+        raise TrackingError(
+            f"{directory} is not whole: it has {there} of {count} files of artifacts", hint=_ANOTHER
+        )
+    return count
 
 
 def _copy_database_out(address: str, file: Path) -> None:
@@ -111,7 +125,10 @@ def _copy_database_out(address: str, file: Path) -> None:
         file.with_name(f"{file.name}.lock").unlink(missing_ok=True)
 
 
-def _restore_file(backup: Path, file: Path) -> None:
+@contextmanager
+def _restored_file(backup: Path, address: str) -> Iterator[None]:
+    """A new file with what the back-up has; it is in its place when the block ends, and not at all when it raises."""
+    file = Path(address.removeprefix(_SQLITE))
     if file.exists():
         raise TrackingError(
             f"{file} is there already, and a back-up is not put over a store",
@@ -119,43 +136,56 @@ def _restore_file(backup: Path, file: Path) -> None:
         )
     file.parent.mkdir(parents=True, exist_ok=True)
     aside = file.with_name(f"{file.name}.restored")
-    shutil.copyfile(backup, aside)
-    database = SqliteDatabase(aside)  # which brings an older one to the format of now
-    found = database.rows("PRAGMA integrity_check(1)")
-    database.row("PRAGMA journal_mode=WAL")  # a file that VACUUM INTO wrote is in another mode
-    database.close()
+    _remove(aside)  # of a restore that was killed
+    try:
+        shutil.copyfile(backup, aside)
+        _bring_forward(aside, backup)
+        yield
+        aside.replace(file)
+    finally:
+        _remove(aside)
+
+
+def _remove(database: Path) -> None:
+    """Remove the file with its lock, its log, and what it was before it was brought forward."""
+    for found in database.parent.glob(f"{glob.escape(database.name)}[.-]*"):
+        found.unlink()
+    database.unlink(missing_ok=True)
+
+
+def _bring_forward(copied: Path, backup: Path) -> None:
+    """Bring the copy to the format of now; refused when it is damaged."""
+    try:
+        with closing(SqliteDatabase(copied)) as database:
+            found = database.rows("PRAGMA integrity_check(1)")
+            database.row("PRAGMA journal_mode=WAL")  # a file that VACUUM INTO wrote is in another mode
+    except TrackingError as error:
+        raise TrackingError(error.message.replace(str(copied), str(backup)), hint=_ANOTHER) from error
     if [tuple(row) for row in found] != [("ok",)]:
-        aside.unlink()
-        raise TrackingError(f"{backup} is damaged: {found[0][0]}", hint="Take another back-up.")
-    for left in file.parent.glob(
-        f"{aside.name}.*"
-    ):  # its lock, and what it was before it was brought forward
-        left.unlink()
-    aside.replace(file)
+        raise TrackingError(f"{backup} is damaged: {str(found[0][0]).splitlines()[-1]}", hint=_ANOTHER)
 
 
-def _restore_rows(backup: Path, address: str) -> None:
+@contextmanager
+def _restored_rows(backup: Path, address: str) -> Iterator[None]:
+    """A database of PostgreSQL that gets the rows of the back-up when the block ends."""
     import tempfile
 
     from bis.tracking.database_postgres import PostgresDatabase
 
-    target = PostgresDatabase(address)
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory() as directory, closing(PostgresDatabase(address)) as target:
         copied = Path(directory) / _DATABASE
         shutil.copyfile(backup, copied)
-        source = SqliteDatabase(copied)
-        try:
-            if target.row("SELECT 1 FROM runs LIMIT 1") or target.row(
-                "SELECT 1 FROM experiments WHERE experiment_id <> 0 LIMIT 1"
-            ):
-                raise TrackingError(
-                    "the database has runs already, and a back-up is not put over a store",
-                    hint="Make a new database for it.",
-                )
+        _bring_forward(copied, backup)
+        if target.row("SELECT 1 FROM runs LIMIT 1") or target.row(
+            "SELECT 1 FROM experiments WHERE experiment_id <> 0 LIMIT 1"
+        ):
+            raise TrackingError(
+                "the database has runs already, and a back-up is not put over a store",
+                hint="Make a new database for it.",
+            )
+        yield
+        with closing(SqliteDatabase(copied)) as source:
             _copy_rows(source, target, source)
-        finally:
-            source.close()
-            target.close()
 
 
 def _copy_rows(source: Database, target: Database, schema: SqliteDatabase) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -211,6 +212,8 @@ def _create(file: Path, migrations: Path, version: int) -> None:
         if file.exists():
             return
         aside.unlink(missing_ok=True)
+        # for this user alone, as it has the hashes of tokens; SQLite gives its other files the same rights
+        os.close(os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         connection = sqlite3.connect(aside, isolation_level=None)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
