@@ -88,6 +88,12 @@ def test_what_mlflow_has_beside_tracking_is_said_to_be_no_endpoint(wire: Wire, p
         assert reply.headers["content-type"] == "application/json"
 
 
+def test_a_client_that_would_upload_in_parts_is_told_to_upload_whole(wire: Wire) -> None:
+    reply = wire.ask("POST", "/api/2.0/mlflow-artifacts/mpu/create/0/a", {"path": "x", "num_parts": 2})
+    assert (reply.status, reply.code) == (404, "ENDPOINT_NOT_FOUND")
+    assert reply.json["message"].startswith("Multipart upload is not supported")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [

@@ -185,12 +185,18 @@ class App:
         return self._old_encoder if old else self._encoder
 
 
+_PARTS = "/mlflow-artifacts/mpu/"
+_NO_PARTS = "Multipart upload is not supported for the current artifact repository"
+"""MLflow's words, on which a client that was told to upload in parts uploads the file whole."""
+
 _TEXTS = {"/health": b"OK", "/version": __version__.encode()}
 
 
 async def _refuse_route(send: Send, method: str, path: str, methods: list[str]) -> None:
     """Clients try their next path on this code; MLflow's server has the same statuses, and a page."""
-    body = refusal_body("ENDPOINT_NOT_FOUND", f"No endpoint {method} {path[:200]}")
+    body = refusal_body(
+        "ENDPOINT_NOT_FOUND", _NO_PARTS if _PARTS in path else f"No endpoint {method} {path[:200]}"
+    )
     if methods:
         await reply(send, 405, body, more=[(b"allow", ", ".join(methods).encode())])
     else:

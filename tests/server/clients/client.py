@@ -225,6 +225,9 @@ with tempfile.TemporaryDirectory() as directory, mlflow.start_run() as stored:
         expected.append("figure.png")
     except ImportError:
         pass
+    os.environ["MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD"] = "true"  # as for a server with its files in S3
+    os.environ["MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE"] = "1"
+    mlflow.log_artifact(file, "texts")
     names = [item.path for item in client.list_artifacts(number)]
     check("root: %s" % names, names == sorted(expected))
     check(
