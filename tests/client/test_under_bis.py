@@ -145,11 +145,12 @@ PROJECT = {
 }
 
 
-def test_bis_run_gives_a_script_what_it_imports(bis: Bis, tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [("--system-metrics",), ("--system-metrics-interval", "0.2")])
+def test_bis_run_gives_a_script_what_it_imports(bis: Bis, tmp_path: Path, words: tuple[str, ...]) -> None:
     for name, text in PROJECT.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "python_env.yaml").write_text(f"python: '{sys.version_info[0]}.{sys.version_info[1]}'\n")
-    document = bis("run", ".", "--json", "--system-metrics-interval", "0.2").json
+    document = bis("run", ".", "--json", *words).json
     assert document["metrics"]["m"] == 1
     assert {"system/cpu_utilization_percentage", "system/disk_usage_megabytes"} <= set(document["metrics"])
     assert "bis/client" not in json.dumps(document)
