@@ -14,11 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bis.errors import BuildError
+from bis.pipelines import start
 from bis.pipelines.scheduling import Schedule
+from bis.plans import ContainerOptions
+from bis.runs import RunOptions
 from bis_command import Bis, await_file, finish, write_project
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from bis.environments import EnvironmentSpec, Lock
 
 _LOG = """
 import json, os, sys, urllib.request
@@ -599,3 +605,25 @@ def _is_alive(pid: str) -> bool:
             return status.read().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
+
+
+def test_the_options_of_the_container_engine_are_for_every_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BIS_HOME", str(tmp_path / "home"))
+    steps = (
+        "docker_env: {image: any}\nentry_points: {first: {command: a}, main: {command: b, after: [first]}}\n"
+    )
+    project = write_project(tmp_path / "project", steps, {})
+    asked: list[tuple[tuple[str, str], ...]] = []
+
+    def lock(spec: EnvironmentSpec, **_: object) -> Lock:
+        assert spec.container is not None
+        asked.append(spec.container.arguments)
+        raise BuildError("asked")
+
+    monkeypatch.setattr("bis.environments.lock", lock)
+    options = RunOptions(uri=str(project), container=ContainerOptions.read({"memory": "2g"}))
+    with pytest.raises(BuildError, match="asked"):
+        start(options, notify=lambda _: None)
+    assert asked == [(("memory", "2g"),)]

@@ -245,7 +245,12 @@ def _with_trace(execution: Options, trace: Literal["audit", "full"] | None, poli
 
 def prepare_run(options: RunOptions, *, home: Home, notify: Callable[[str], None]) -> Prepared:
     """The plan of a run and what it is made from; nothing is built or recorded."""
-    request = Request(
+    return prepare(request_of(options), home=home, notify=notify)
+
+
+def request_of(options: RunOptions) -> Request:
+    """What of the options decides the plan; raises a BisError for what cannot be read."""
+    return Request(
         uri=options.uri,
         entry_point=options.entry_point,
         version=options.version,
@@ -265,7 +270,6 @@ def prepare_run(options: RunOptions, *, home: Home, notify: Callable[[str], None
         step_folders=options.step_folders,
         lock=options.lock,
     )
-    return prepare(request, home=home, notify=notify)
 
 
 def _named_variables(options: ExecutionOptions) -> dict[str, str]:

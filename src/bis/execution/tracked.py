@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bis.execution.record import Record
     from bis.home import Home
     from bis.plans import Prepared
+    from bis.sources import Source
     from bis.tracking import Run, Store
 
 DEFAULT_EXPERIMENT = "0"
@@ -171,14 +172,10 @@ def find_experiment(store: Store, placement: Placement) -> str:
 
 def _tags(prepared: Prepared, placement: Placement) -> dict[str, str]:
     """The tags of MLflow's projects, and bis's own: what pins the run."""
-    source, plan = prepared.source, prepared.plan
+    plan = prepared.plan
     named = {
-        "mlflow.user": user_name(),
-        "mlflow.source.name": source.name,
-        "mlflow.source.type": "PROJECT",
-        "mlflow.project.entryPoint": plan.entry_point,
+        **project_tags(prepared.source, plan.entry_point, placement),
         "mlflow.project.env": prepared.lock.manager,
-        "mlflow.project.backend": placement.backend,
         tags.PLAN_DIGEST: plan.digest,
         tags.REUSE_KEY: reuse_key(plan, prepared.steps),
         tags.LOCK_DIGEST: prepared.lock.digest,
@@ -186,18 +183,28 @@ def _tags(prepared: Prepared, placement: Placement) -> dict[str, str]:
     }
     if prepared.steps:
         named[tags.STEPS] = json.dumps(dict(prepared.steps), sort_keys=True)
+    return {**named, **placement.tags}
+
+
+def project_tags(source: Source, entry_point: str, placement: Placement) -> dict[str, str]:
+    """The tags of MLflow's projects, and the tree: what ran, and for whom."""
     optional = {
         "mlflow.source.git.commit": source.commit,
         "mlflow.source.git.repoURL": source.repo_url,
         "mlflow.source.git.branch": source.branch,
         "mlflow.source.git.dirty": str(source.dirty).lower() if source.commit else None,
-        "mlflow.parentRunId": placement.parent_run_id,
+        tags.PARENT: placement.parent_run_id,
         "mlflow.runName": placement.run_name,
         tags.SOURCE_TREE: source.tree,
     }
-    named.update({key: value for key, value in optional.items() if value})
-    named.update(placement.tags)
-    return named
+    return {
+        "mlflow.user": user_name(),
+        "mlflow.source.name": source.name,
+        "mlflow.source.type": "PROJECT",
+        "mlflow.project.entryPoint": entry_point,
+        "mlflow.project.backend": placement.backend,
+        **{key: value for key, value in optional.items() if value},
+    }
 
 
 def user_name() -> str:

@@ -7,7 +7,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from bis.execution.tracked import find_experiment, is_remote, user_name
+from bis.execution.tracked import find_experiment, is_remote, project_tags
 from bis.liveness import Owner, RunningDirectory
 from bis.pipelines.states import status_of
 from bis.tracking import Param, RunStatus, Tag, tags
@@ -51,7 +51,12 @@ class PipelineParent:
         try:
             uri = store.uri if is_remote(store) else None
             running.belong_to(Owner(placement.run_id or running.token, uri))
-            run_id = _begun(store, placement, _tags(source, target, placement), running.token)
+            run_id = _begun(
+                store,
+                placement,
+                {**project_tags(source, target, placement), tags.PIPELINE: target, **placement.tags},
+                running.token,
+            )
             running.belong_to(Owner(run_id, uri))
             store.log_batch(
                 run_id, params=[Param(key, value) for key, value in parameters.items()], origin="bis"
@@ -116,25 +121,3 @@ def _begun(store: Store, placement: Placement, words: Mapping[str, str], wanted_
         tags=named,
         run_id=wanted_id,
     ).info.run_id
-
-
-def _tags(source: Source, target: str, placement: Placement) -> dict[str, str]:
-    optional = {
-        "mlflow.source.git.commit": source.commit,
-        "mlflow.source.git.repoURL": source.repo_url,
-        "mlflow.source.git.branch": source.branch,
-        "mlflow.source.git.dirty": str(source.dirty).lower() if source.commit else None,
-        tags.PARENT: placement.parent_run_id,
-        "mlflow.runName": placement.run_name,
-        tags.SOURCE_TREE: source.tree,
-    }
-    return {
-        "mlflow.user": user_name(),
-        "mlflow.source.name": source.name,
-        "mlflow.source.type": "PROJECT",
-        "mlflow.project.entryPoint": target,
-        "mlflow.project.backend": placement.backend,
-        tags.PIPELINE: target,
-        **{key: value for key, value in optional.items() if value},
-        **placement.tags,
-    }

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from bis import environments, runs
+from bis import runs
 from bis.errors import BisError, ExecutionError
 from bis.execution import check_placement
 from bis.liveness import sweep
@@ -16,7 +16,7 @@ from bis.pipelines.parent import PipelineParent
 from bis.pipelines.scheduling import Schedule
 from bis.pipelines.submitted import PipelineRun
 from bis.pipelines.values import check_values, folders_of, values_by_step, values_of
-from bis.plans import as_of_source, core_count, detect_environment
+from bis.plans import core_count, lock_for
 from bis.tracking import open_callers_store, tags
 
 if TYPE_CHECKING:
@@ -59,14 +59,8 @@ class PlannedPipeline:
         store = open_callers_store(self.home, notify=self.notify)
         placement = runs.execution_options(self.options, None).placement
         check_placement(store, placement)
-        lock = self.options.lock or environments.lock(
-            detect_environment(self.project, self.options.env_manager),
-            as_of=self.as_of,
-            home=self.home,
-            notify=self.notify,
-            upgrade=self.options.upgrade,
-            locked=self.options.locked,
-        )
+        request = runs.request_of(self.options)
+        lock = lock_for(self.project, self.source, request, home=self.home, notify=self.notify)
         parent = PipelineParent.begin(
             store,
             self.home,
@@ -98,13 +92,6 @@ class PlannedPipeline:
             begun=begun,
             at_end=self.source.close,
         )
-
-    @property
-    def as_of(self) -> environments.AsOf:
-        """The date at which the environment is resolved."""
-        if self.options.as_of is not None:
-            return environments.AsOf.option(self.options.as_of)
-        return as_of_source(self.source)
 
 
 def _step_runner(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bis.errors import BisError
 from bis.execution.interruption import on_signals
-from bis.pipelines.states import ENDED, GOOD, Step, hopeless, ready
+from bis.pipelines.states import ENDED, Step, hopeless, ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -147,4 +147,3 @@ class Schedule:
 
 
 _STATES = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "killed"}
-__all__ = ["GOOD", "RunStep", "Schedule"]

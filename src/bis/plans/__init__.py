@@ -10,7 +10,7 @@ from bis.plans.again import prepare_again, with_level, with_parameters
 from bis.plans.containers import NO_OPTIONS, ContainerOptions, choose_engine
 from bis.plans.levels import LEVELS, Level
 from bis.plans.plan import Plan, PlannedSource
-from bis.plans.prepare import Prepared, Request, as_of_source, detect_environment, prepare
+from bis.plans.prepare import Prepared, Request, as_of_source, detect_environment, lock_for, prepare
 from bis.plans.seeds import chosen_level, chosen_seed, read_level, read_seed
 from bis.plans.variables import core_count, decides
 
@@ -30,6 +30,7 @@ __all__ = [
     "core_count",
     "decides",
     "detect_environment",
+    "lock_for",
     "prepare",
     "prepare_again",
     "read_level",

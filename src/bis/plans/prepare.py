@@ -105,7 +105,7 @@ def _prepare(source: Source, request: Request, *, home: Home, notify: Callable[[
         notify(warning)
     if request.container.given and (project.environment is None or project.environment.docker is None):
         notify("-A and --build-image have no effect: the project declares no docker_env")
-    lock = request.lock or _lock(project, source, request, home=home, notify=notify)
+    lock = lock_for(project, source, request, home=home, notify=notify)
     variables, absent = decided_variables(request, os.environ)
     plan = Plan(
         source=PlannedSource(
@@ -139,10 +139,11 @@ def _prepare(source: Source, request: Request, *, home: Home, notify: Callable[[
     )
 
 
-def _lock(
+def lock_for(
     project: Project, source: Source, request: Request, *, home: Home, notify: Callable[[str], None]
 ) -> Lock:
-    return environments.lock(
+    """The lock of the environment in which the project is to run: the one that is asked for, else the project's."""
+    return request.lock or environments.lock(
         detect_environment(project, request.env_manager, request.container),
         as_of=request.as_of or as_of_source(source),
         home=home,
