@@ -141,17 +141,14 @@ def upload(args: argparse.Namespace) -> int:
 
 def _files(store: Store, run_id: str, path: str) -> Iterator[FileInfo]:
     """The file at ``path``, or all files below it, by name."""
-    entries = store.list_artifacts(run_id, path)
-    if not entries and path:
+    from bis.tracking.artifact_reading import artifact_files
+
+    if path and not store.list_artifacts(run_id, path):
         parent = path.rstrip("/").rpartition("/")[0]
         yield from [
             file for file in store.list_artifacts(run_id, parent) if file.path == path and not file.is_dir
         ]
-    for entry in entries:
-        if entry.is_dir:
-            yield from _files(store, run_id, entry.path)
-        else:
-            yield entry
+    yield from artifact_files(store, run_id, path)
 
 
 def _nothing(run_id: str, path: str) -> TrackingError:

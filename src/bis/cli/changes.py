@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bis.errors import NotRepeatableError, UsageError
+from bis.execution.attached_source import CHANGES
 
 if TYPE_CHECKING:
     import argparse
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from bis.repeat.recorded import RecordedRun
     from bis.tracking import Store
 
-_PATCH = "bis/changes.patch"
+_PATCH = f"bis/{CHANGES}"
 """The artifact that has the changes where the home has no snapshot: of a run on a server, or from a capsule."""
 
 

@@ -110,7 +110,6 @@ def rerun(args: argparse.Namespace) -> int:
     home, store = open_store()
     notify, style = notifier(quiet=args.quiet), Style(sys.stderr)
     with RecordedRun.load(store, _run_or_capsule(args, home, store)) as original:
-        _consent_to_inner_runs(args, original, store)
         options = _read_options(args, read_parameters(args.param_list))
         check_metrics(options.tolerance, original)
         repetition = execute_again(
@@ -158,19 +157,8 @@ def _run_or_capsule(args: argparse.Namespace, home: Home, store: Store) -> str:
         return import_capsule(home, Path(args.run), trusted=args.yes or _says_yes(args.run)).run_id
     run = find_run(store, args.run)
     if args.yes:
-        consent(store, run.info.run_id)
+        consent(store, run)
     return run.info.run_id
-
-
-def _consent_to_inner_runs(args: argparse.Namespace, original: RecordedRun, store: Store) -> None:
-    """The yes to a run is one to its steps and to the runs that its script starts: they are executed too."""
-    from bis.repeat.capsule import consent, must_consent
-    from bis.tracking.families import family
-
-    if args.yes:
-        for inner in family(store, original.run).descendants():
-            if must_consent(inner.run):
-                consent(store, inner.run.info.run_id)
 
 
 def _says_yes(file: str) -> bool:
@@ -195,7 +183,6 @@ def verify(args: argparse.Namespace) -> int:
     home, store = open_store()
     notify = notifier(quiet=args.quiet)
     with RecordedRun.load(store, _run_or_capsule(args, home, store)) as original:
-        _consent_to_inner_runs(args, original, store)
         options = _read_options(args, {}, level="strict" if args.strict else None)
         check_metrics(options.tolerance, original)
         verification = execute_rounds(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from bis.cli.runs import time_taken
 from bis.cli.style import Style, fields, number, short_digest, size, when
 from bis.tracking import tags as names
-from bis.tracking.artifact_reading import artifact_text
+from bis.tracking.artifact_reading import artifact_files, artifact_text
 from bis.tracking.families import family
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def run_page(store: Store, run: Run, style: Style) -> str:
         ("parameters", "\n".join(f"{key} = {value}" for key, value in sorted(run.params.items()))),
         ("metrics", "\n".join(f"{metric.key} = {number(metric.value)}" for metric in run.metrics)),
         ("tags", "\n".join(f"{key} = {value}" for key, value in others.items())),
-        ("artifacts", "\n".join(_artifact_line(file) for file in artifact_files(store, info.run_id))),
+        ("artifacts", "\n".join(_artifact_line(file) for file in _artifacts(store, info.run_id))),
         ("kept in", store.artifact_location(info.run_id)),
     ]
     return f"{title}\n{fields([pair for pair in pairs if pair[1]], style)}"
@@ -69,7 +70,7 @@ def run_document(store: Store, run: Run) -> dict[str, Any]:
         "metrics": {metric.key: metric.value for metric in run.metrics},
         "tags": run.tags,
         "artifact_uri": store.artifact_location(info.run_id),
-        "artifacts": [file.path for file in artifact_files(store, info.run_id)],
+        "artifacts": [file.path for file in _artifacts(store, info.run_id)],
         "plan_digest": run.tags.get(names.PLAN_DIGEST),
         "children": _tree_document(family(store, run)),
     }
@@ -122,17 +123,9 @@ def _tree_document(top: Family) -> list[dict[str, Any]]:
     ]
 
 
-def artifact_files(store: Store, run_id: str) -> list[FileInfo]:
+def _artifacts(store: Store, run_id: str) -> list[FileInfo]:
     """The run's artifacts, without the folders that hold them; at most 200."""
-    files: list[FileInfo] = []
-    folders = [""]
-    while folders and len(files) < _MOST_ARTIFACTS:
-        for entry in store.list_artifacts(run_id, folders.pop(0)):
-            if entry.is_dir:
-                folders.append(entry.path)
-            else:
-                files.append(entry)
-    return sorted(files[:_MOST_ARTIFACTS], key=lambda file: file.path)
+    return sorted(islice(artifact_files(store, run_id), _MOST_ARTIFACTS), key=lambda file: file.path)
 
 
 def _artifact_line(file: FileInfo) -> str:

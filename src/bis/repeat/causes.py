@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bis.errors import SourceError
@@ -58,7 +58,7 @@ class Cause:
     changes: tuple[Change, ...] = ()
     first_digest: str | None = None
     second_digest: str | None = None
-    restored_by: tuple[str, ...] = field(default=())
+    restored_by: tuple[str, ...] = ()
     """The layers of a Plan that put it back."""
 
     def __str__(self) -> str:

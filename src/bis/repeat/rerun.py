@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from bis import runs
 from bis.errors import NotRepeatableError, RunNotFoundError, SourceError, UsageError
 from bis.execution import read_env_file
+from bis.execution.attached_source import SOURCE
 from bis.plans import with_level, with_parameters
 from bis.plans.again import check_secrets, planned_source, with_steps
 from bis.plans.checkout import fetch_snapshot
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from bis.sources import Source
     from bis.tracking import Store
 
-SOURCE_PACK = "bis/source.zip"
+SOURCE_PACK = f"bis/{SOURCE}"
 """The artifact that holds the snapshot of a run, where the store that keeps the run is not the home's own."""
 
 
@@ -169,11 +170,7 @@ def execute_again(
     check_consent(original)
     with fresh_place(home, _place_name(original, home), keep=options.keep) as folder:
         found = _find_inputs(original, plan, options, store, folder)
-        root = folder / "source"
-        with said_when_gone(f"run {original.run_id[:8]}"):
-            _restore(original, plan, root, home, originals=found.before, notify=notify)
-        make_folders(original, root)
-        place_inputs(to_be_placed(original, plan, found.given, found.inside), root)
+        root = _lay_out(original, plan, found, folder, home, notify)
         inputs = {name: path for name, path in found.given.items() if name not in found.inside}
         if where.values is not None:
             plan = with_steps(plan, root, where.values)
@@ -241,11 +238,7 @@ def source_again(
     plan = plan_of(original)
     with fresh_place(home, _place_name(original, home)) as folder:
         found = _find_inputs(original, plan, RerunOptions(allow_changed_inputs=True), store, folder)
-        root = folder / "source"
-        with said_when_gone(f"run {original.run_id[:8]}"):
-            _restore(original, plan, root, home, originals=found.before, notify=notify)
-        make_folders(original, root)
-        place_inputs(to_be_placed(original, plan, found.given, found.inside), root)
+        root = _lay_out(original, plan, found, folder, home, notify)
         yield planned_source(plan, root, origin=original.run.tags.get("mlflow.source.name"))
 
 
@@ -275,6 +268,23 @@ def _find_inputs(
     )
     changed = check_inputs(original, plan, given, within, allow_changed=options.allow_changed_inputs)
     return _FoundInputs(before, given, within, changed)
+
+
+def _lay_out(
+    original: RecordedRun,
+    plan: Plan,
+    found: _FoundInputs,
+    folder: Path,
+    home: Home,
+    notify: Callable[[str], None],
+) -> Path:
+    """Bring the source below ``folder``, with what the run found beside its snapshot; returns the top of it."""
+    root = folder / "source"
+    with said_when_gone(f"run {original.run_id[:8]}"):
+        _restore(original, plan, root, home, originals=found.before, notify=notify)
+    make_folders(original, root)
+    place_inputs(to_be_placed(original, plan, found.given, found.inside), root)
+    return root
 
 
 def plan_of(original: RecordedRun) -> Plan:

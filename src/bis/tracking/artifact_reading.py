@@ -1,11 +1,23 @@
-"""Small artifacts, read whole."""
+"""Artifacts of a run, listed at any depth; small ones, read whole."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bis.tracking.model import FileInfo
     from bis.tracking.store import Store
+
+
+def artifact_files(store: Store, run_id: str, path: str = "") -> Iterator[FileInfo]:
+    """All files in a directory of the run's artifacts, and below it."""
+    for entry in store.list_artifacts(run_id, path):
+        if entry.is_dir:
+            yield from artifact_files(store, run_id, entry.path)
+        else:
+            yield entry
 
 
 def artifact_bytes(store: Store, run_id: str, path: str) -> bytes | None:

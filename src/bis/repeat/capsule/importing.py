@@ -25,7 +25,7 @@ from bis.repeat.capsule.layout import (
     artifact_of,
     file_of_model,
     member_of_model,
-    sha256_of,
+    sha256_of_bytes,
 )
 from bis.repeat.capsule.reading import OpenCapsule, open_capsule
 from bis.repeat.capsule.run_document import RunDocument
@@ -97,7 +97,7 @@ def import_capsule(home: Home, file: Path, *, trusted: bool = False) -> Imported
             was_here = known is not None
             run = known or _take_in(store, home, checked, inside)
             if trusted or is_own:
-                _consent_to_all(store, run)
+                consent(store, run)
                 run = store.run(run.info.run_id)
         finally:
             store.close()
@@ -118,15 +118,11 @@ def must_consent(run: Run) -> bool:
     return tags.CAPSULE in run.tags and run.tags.get(tags.CAPSULE_TRUSTED) != "true"
 
 
-def consent(store: Store, run_id: str) -> None:
-    """Keep the user's word that the code of an imported run may be executed."""
-    store.set_tag(run_id, tags.CAPSULE_TRUSTED, "true")
-
-
-def _consent_to_all(store: Store, run: Run) -> None:
+def consent(store: Store, run: Run) -> None:
+    """Keep the user's word that the code of an imported run, and of those inside it, may be executed."""
     for each in (run, *(inner.run for inner in family(store, run).descendants())):
         if must_consent(each):
-            consent(store, each.info.run_id)
+            store.set_tag(each.info.run_id, tags.CAPSULE_TRUSTED, "true")
 
 
 def _check(capsule: OpenCapsule) -> _Checked:
@@ -138,7 +134,7 @@ def _check(capsule: OpenCapsule) -> _Checked:
         raise _lie("its manifest and its run have two ids")
     if plan is not None:
         _check_plan(capsule, plan, run)
-    return _Checked(capsule, sha256_of(capsule.read(MANIFEST)), run, plan, text)
+    return _Checked(capsule, sha256_of_bytes(capsule.read(MANIFEST)), run, plan, text)
 
 
 def _read_plan(text: str) -> Plan:

@@ -146,7 +146,7 @@ def with_lock(plan: str, lock: str | None) -> str:
     return plan.replace(_as_value(f"@{LOCK}"), _as_value(lock), 1) if lock else plan
 
 
-def sha256_of(content: bytes) -> str:
+def sha256_of_bytes(content: bytes) -> str:
     """The SHA-256 of bytes, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 

@@ -26,10 +26,11 @@ from bis.repeat.capsule.layout import (
 )
 from bis.repeat.capsule.run_document import RunDocument
 from bis.repeat.recorded_files import logged_models
+from bis.tracking.artifact_reading import artifact_files
 
 if TYPE_CHECKING:
     import zipfile
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from bis.home import Home
@@ -74,7 +75,7 @@ class RunPacking:
 
     def fill(self, *, with_inputs: bool) -> None:
         """Write all of the run, but for the manifest."""
-        artifacts = dict(_walk(self.store, self.run_id))
+        artifacts = [file.path for file in artifact_files(self.store, self.run_id)]
         models = self._models()
         self.document = RunDocument.of(self.store, self.run, models)
         plan_text, lock = self._text(artifacts, PLAN), self._text(artifacts, LOCK)
@@ -82,7 +83,7 @@ class RunPacking:
             self.plan = Plan.from_json(plan_text)
             self.add(PLAN, layout.without_lock(plan_text, lock).encode())
             self._add_source(self.plan, artifacts)
-        self.plan_sha256 = None if plan_text is None else layout.sha256_of(plan_text.encode())
+        self.plan_sha256 = None if plan_text is None else layout.sha256_of_bytes(plan_text.encode())
         self.add(RUN, self.document.to_json().encode())
         for path in artifacts:
             if path not in _WRITTEN_ANEW and layout.member_of(path) not in self._names:
@@ -106,7 +107,7 @@ class RunPacking:
     def add(self, name: str, content: bytes) -> None:
         """Write a file and list it in the manifest."""
         self._write(name, content)
-        self.files.append(PackedFile(name, len(content), layout.sha256_of(content)))
+        self.files.append(PackedFile(name, len(content), layout.sha256_of_bytes(content)))
 
     @property
     def _names(self) -> set[str]:
@@ -119,7 +120,7 @@ class RunPacking:
             self.notify(f"a model of run {self.run_id[:8]} is not in the capsule: {note}")
         return models
 
-    def _add_source(self, plan: Plan, artifacts: dict[str, int]) -> None:
+    def _add_source(self, plan: Plan, artifacts: Sequence[str]) -> None:
         tree = plan.source.tree
         if tree is None:
             return
@@ -196,7 +197,7 @@ class RunPacking:
                 target.write(piece)
         self.files.append(PackedFile(name, size_bytes, digest.hexdigest()))
 
-    def _text(self, artifacts: dict[str, int], name: str) -> str | None:
+    def _text(self, artifacts: Sequence[str], name: str) -> str | None:
         if f"bis/{name}" not in artifacts:
             return None
         try:
@@ -219,12 +220,3 @@ def _member(name: str) -> zipfile.ZipInfo:
     member.external_attr = 0o100644 << 16
     member.compress_type = zipfile.ZIP_STORED if name.endswith(_COMPRESSED) else zipfile.ZIP_DEFLATED
     return member
-
-
-def _walk(store: Store, run_id: str, path: str = "") -> Iterator[tuple[str, int]]:
-    """Each artifact with its size, in the order of paths."""
-    for entry in store.list_artifacts(run_id, path):
-        if entry.is_dir:
-            yield from _walk(store, run_id, entry.path)
-        else:
-            yield entry.path, entry.size_bytes or 0

@@ -19,7 +19,7 @@ from bis.repeat.capsule.layout import (
     PackedFile,
     inside,
     prefix_of,
-    sha256_of,
+    sha256_of_bytes,
     with_lock,
 )
 
@@ -80,7 +80,7 @@ class OpenCapsule:
             return None
         lock = self.read(LOCK).decode("utf-8") if LOCK in self else None
         text = with_lock(self.read(PLAN).decode("utf-8"), lock)
-        if sha256_of(text.encode()) != self.manifest.plan_sha256:
+        if sha256_of_bytes(text.encode()) != self.manifest.plan_sha256:
             raise CapsuleError(
                 f"{self._shown} is not what it says: plan and lock do not belong together", hint=_AGAIN
             )
