@@ -78,6 +78,7 @@ def scripted(*answers: tuple[int, object], location: str = "") -> Iterator[Scrip
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bis.tracking.rest._PAUSES_S", (0.0, 0.0, 0.0))
+    monkeypatch.setattr("bis.tracking.rest._MORE_PAUSES_S", (0.001,) * 6)
     for name in ("TOKEN", "USERNAME", "PASSWORD", "INSECURE_TLS", "SERVER_CERT_PATH"):
         monkeypatch.delenv(f"MLFLOW_TRACKING_{name}", raising=False)
 
@@ -156,6 +157,27 @@ def test_trouble_that_does_not_pass_is_said() -> None:
     with scripted((503, b"busy")) as script, pytest.raises(TrackingError, match="answered 503"):
         RemoteStore(script.url).run("a")
     assert len(script.seen) == 4
+
+
+@pytest.mark.parametrize(("status", "attempts"), [(503, 10), (500, 4)], ids=["away", "at fault"])
+def test_a_server_that_has_answered_is_waited_for_while_it_is_away(status: int, attempts: int) -> None:
+    with scripted((200, RUN), *[(status, b"busy")] * attempts, (200, RUN)) as script:
+        store = RemoteStore(script.url)
+        store.run("a")
+        with pytest.raises(TrackingError, match=f"answered {status}"):
+            store.run("a")
+        assert len(script.seen) == 1 + attempts
+        assert store.run("a").info.run_id == "a" * 32
+
+
+def test_a_hung_server_is_not_waited_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bis.tracking.rest._PATIENCE_S", 0.0)
+    with scripted((200, RUN), *[(503, b"busy")] * 4, (200, RUN)) as script:
+        store = RemoteStore(script.url)
+        store.run("a")
+        with pytest.raises(TrackingError, match="answered 503"):
+            store.run("a")
+    assert len(script.seen) == 5
 
 
 def test_a_run_is_not_created_twice() -> None:

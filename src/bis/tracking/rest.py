@@ -17,7 +17,7 @@ from bis.errors import TrackingError
 from bis.tracking.refusals import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from http.client import HTTPResponse
 
     from bis.tracking.artifact_store import Target
@@ -27,6 +27,12 @@ Json = dict[str, Any]
 _TRANSIENT = frozenset((408, 429, 500, 502, 503, 504))
 _PAUSES_S = (0.5, 1.0, 2.0)
 """Before each repetition."""
+_MORE_PAUSES_S = (4.0, 8.0, 15.0, 30.0, 30.0, 30.0)
+"""After those, when a server that has answered before is away: what it is to be told may be the end of a run that has
+taken days.
+"""
+_PATIENCE_S = 120.0
+_AWAY = frozenset((502, 503, 504))
 
 _LONGEST_TIMEOUT_S = 1e9
 """Above it, a socket takes none."""
@@ -51,6 +57,7 @@ class RestClient:
         self.address = urlunsplit((parts.scheme, self.host, parts.path.rstrip("/"), "", ""))
         self._authorization = _authorization(parts.username, parts.password, environ)
         self._timeout_s = _timeout_s(environ)
+        self._has_answered = False
         self._opener = urllib.request.build_opener(
             urllib.request.HTTPSHandler(context=_tls(environ)) if parts.scheme == "https" else _NOTHING
         )
@@ -97,20 +104,33 @@ class RestClient:
         self, method: str, url: str, body: bytes | IO[bytes] | None, headers: dict[str, str], *, repeat: bool
     ) -> HTTPResponse:
         """The response, after repetitions where these do no harm."""
-        for pause in (*_PAUSES_S, None):
+        for pause in self._pauses():
             if body is not None and not isinstance(body, bytes):
                 body.seek(0)
             try:
-                return self._open(method, url, body, headers)
+                response = self._open(method, url, body, headers)
             except urllib.error.HTTPError as error:
-                if not repeat or error.code not in _TRANSIENT or pause is None:
+                passes = error.code in (_TRANSIENT if pause in _PAUSES_S else _AWAY)
+                if pause is None or not (repeat and passes):
                     raise self._refusal(error) from error
                 error.close()
             except (OSError, HTTPException) as error:
                 if pause is None or not (repeat or _never_arrived(error)):
                     raise self._silence(error) from error
+            else:
+                self._has_answered = True
+                return response
             time.sleep(pause)
         raise AssertionError("the last turn returns or raises")
+
+    def _pauses(self) -> Iterator[float | None]:
+        """How long to wait before each repetition; None for the last attempt."""
+        began = time.monotonic()
+        yield from _PAUSES_S
+        for pause in _MORE_PAUSES_S if self._has_answered else ():
+            if time.monotonic() - began < _PATIENCE_S:  # attempts take time too
+                yield pause
+        yield None
 
     def _open(
         self, method: str, url: str, body: bytes | IO[bytes] | None, headers: dict[str, str]
