@@ -102,11 +102,6 @@ class Lock:
         """The packages of conda by platform, file and hash: where they come from does not bear on what they are."""
         return conda_files(self.conda)
 
-    @property
-    def local_digests(self) -> dict[str, str]:
-        """The digests of the local packages, by path."""
-        return {each.path: each.digest for each in self.local}
-
     @cached_property
     def packages(self) -> dict[str, str]:
         """Versions (commits and files, where a URL was declared; with the build, of conda) by name of the package."""

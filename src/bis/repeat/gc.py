@@ -27,8 +27,8 @@ def remove_runs(store: SqlStore, older_than_days: float, *, dry_run: bool = Fals
     """Remove for good what was deleted more than that many days ago, while the store is in use."""
     from bis.tracking.deletion import remove_deleted
 
-    before = time.time() - older_than_days * 24 * 3600
-    return remove_deleted(store, int(before * 1000) + 1, dry_run=dry_run)
+    before_s = time.time() - older_than_days * 24 * 3600
+    return remove_deleted(store, int(before_s * 1000) + 1, dry_run=dry_run)
 
 
 def remove_unfinished(artifacts: ArtifactStore, *, dry_run: bool = False) -> int:

@@ -47,17 +47,17 @@ class Deletion:
     def __init__(self, store: SqlStore) -> None:
         self._db, self._artifacts = store._db, store.artifacts
 
-    def deleted_runs(self, before: int) -> list[str]:
-        """The first ids of runs that were deleted before that time (milliseconds), or whose removal was broken off."""
+    def deleted_runs(self, before_ms: int) -> list[str]:
+        """The first ids of runs that were deleted before that time, or whose removal was broken off."""
         rows = self._db.rows(
             f"SELECT run_id FROM runs WHERE {_DELETED_BEFORE} ORDER BY run_no LIMIT {_RUNS}",
-            (before,),
+            (before_ms,),
         )
         return [row[0] for row in rows]
 
-    def deleted_run_count(self, before: int) -> int:
+    def deleted_run_count(self, before_ms: int) -> int:
         """How many such runs there are."""
-        count: int = self._db.row(f"SELECT COUNT(*) FROM runs WHERE {_DELETED_BEFORE}", (before,))[0]
+        count: int = self._db.row(f"SELECT COUNT(*) FROM runs WHERE {_DELETED_BEFORE}", (before_ms,))[0]
         return count
 
     def run(self, run_id: str) -> Iterator[int]:
@@ -122,12 +122,12 @@ class Deletion:
             if error.code != "RESOURCE_DOES_NOT_EXIST":
                 raise
 
-    def models(self, before: int) -> int:
+    def models(self, before_ms: int) -> int:
         """Remove the logged models that were deleted before that time, and their files; returns how many."""
         found = self._db.rows(
             "SELECT model_id, artifact_uri FROM logged_models WHERE lifecycle_stage = 'deleted'"
             " AND last_updated_timestamp_ms < ?",
-            (before,),
+            (before_ms,),
         )
         for model_id, uri in found:
             self._remove_files(uri)
@@ -136,9 +136,9 @@ class Deletion:
                     connection.execute(f"DELETE FROM {table} WHERE model_id = ?", (model_id,))
         return len(found)
 
-    def experiments(self, before: int) -> int:
+    def experiments(self, before_ms: int) -> int:
         """Remove the experiments that were deleted before that time and are empty by now; returns how many."""
-        found = self._db.rows(_EMPTY_EXPERIMENTS, (before,))
+        found = self._db.rows(_EMPTY_EXPERIMENTS, (before_ms,))
         for (number,) in found:
             with self._db.writing() as connection:
                 connection.execute("DELETE FROM experiment_tags WHERE experiment_id = ?", (number,))
@@ -167,17 +167,17 @@ class Removed:
 
 
 def remove_deleted(
-    store: SqlStore, before: int, *, dry_run: bool = False, rest: Callable[[float], None] = time.sleep
+    store: SqlStore, before_ms: int, *, dry_run: bool = False, rest: Callable[[float], None] = time.sleep
 ) -> Removed:
-    """Remove the runs, logged models and experiments that were deleted before that time (milliseconds).
+    """Remove the runs, logged models and experiments that were deleted before that time.
 
     With ``dry_run`` the runs are counted, and nothing else is done.
     """
     deletion = Deletion(store)
     if dry_run:
-        return Removed(deletion.deleted_run_count(before))
+        return Removed(deletion.deleted_run_count(before_ms))
     runs = rows = 0
-    while found := deletion.deleted_runs(before):
+    while found := deletion.deleted_runs(before_ms):
         for run_id in found:
             begun = time.monotonic()
             for count in deletion.run(run_id):
@@ -185,4 +185,4 @@ def remove_deleted(
                 rest(time.monotonic() - begun)  # as long as others were kept waiting
                 begun = time.monotonic()
             runs += 1
-    return Removed(runs, rows, deletion.models(before), deletion.experiments(before))
+    return Removed(runs, rows, deletion.models(before_ms), deletion.experiments(before_ms))

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 class Search:
     """A search that has been read: what must hold, and the order of what does."""
 
-    subject: Subject
     dialect: Dialect
     tree: Condition
     condition: Sql
@@ -72,7 +71,7 @@ def read_search(
     by = keys(subject, order_by, dialect, seen_as)
     columns = [column for key in by for column in key.columns] + last_columns(subject, by)
     mark = pages.search_mark(subject.table, filter.strip(), list(order_by), *shape)
-    return Search(subject, dialect, tree, condition, tuple(by), tuple(columns), mark)
+    return Search(dialect, tree, condition, tuple(by), tuple(columns), mark)
 
 
 def search(
