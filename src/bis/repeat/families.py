@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bis.repeat.comparison import Tolerance, Verdict, compare_rounds, compare_runs
-from bis.repeat.comparison.verdicts import Difference, worst_first
+from bis.repeat.comparison.verdicts import Difference, only_in, worst_first
 from bis.repeat.recorded import RecordedRun
 from bis.tracking.families import family
 
@@ -95,5 +95,4 @@ def _missing(name: str, members: Sequence[Run | None]) -> Difference:
     other = next(
         (state for state, run in zip(states[1:], members[1:], strict=True) if run is None), states[1]
     )
-    words = "only in the second run" if members[0] is None else "only in the first run"
-    return Difference("status", name, Verdict.DIFFERENT, states[0], other, reason=words)
+    return Difference("status", name, Verdict.DIFFERENT, states[0], other, reason=only_in(members[0]))

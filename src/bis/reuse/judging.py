@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from bis.home import Home
     from bis.plans import Prepared
+    from bis.reuse.finding import Policy
     from bis.tracking import Run, Store
 
 _LOOPBACK = ("127.", "localhost", "::1")
@@ -34,7 +35,7 @@ class Judge:
     prepared: Prepared
     store: Store
     home: Home
-    policy: str
+    policy: Policy
 
     def reason(self) -> str | None:
         """Why the run cannot be taken; None when it can."""

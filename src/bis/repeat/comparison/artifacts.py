@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from bis.file_digests import sha256_of_stream
 from bis.repeat.comparison.formats import LARGEST_BYTES, compare_files
 from bis.repeat.comparison.tally import Context
-from bis.repeat.comparison.verdicts import Difference, Verdict
+from bis.repeat.comparison.verdicts import Difference, Verdict, only_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,8 +50,8 @@ def compare_artifacts(
     others = {second.words.mask(name): (name, content) for name, content in second.artifacts.items()}
     found, spent = [], 0
     for name, one, other in sorted(_pairs(ones, others), key=_size):
-        compare = _compare if spent <= LOOKED_INTO_BYTES else _compare_bytes
-        difference = compare("artifact", name, one, other, context)
+        by_value = spent <= LOOKED_INTO_BYTES
+        difference = _compare("artifact", name, one, other, context, by_value=by_value)
         if difference is not None:
             found.append(difference)
             settled = settled or difference.verdict is Verdict.DIFFERENT
@@ -136,13 +136,17 @@ def _compare(
     one: AnyContent | None,
     other: AnyContent | None,
     context: Context,
+    *,
+    by_value: bool = True,
 ) -> Difference | None:
     if one is None or other is None:
         return _lonely(kind, name, one and _described(one), other and _described(other))
     if isinstance(one, AbsentContent) or isinstance(other, AbsentContent):
         return _compare_digests(kind, name, one, other)
+    if not by_value:
+        return _compare_bytes(kind, name, one, other, "not compared by value, since the runs differ already")
     if max(one.size_bytes, other.size_bytes) > LARGEST_BYTES:
-        return _compare_bytes(kind, name, one, other, context, why="too large to be compared by value")
+        return _compare_bytes(kind, name, one, other, "too large to be compared by value")
     with one.open() as first, other.open() as second:
         contents = first.read(), second.read()
     finding = compare_files(name, *contents, context)
@@ -160,19 +164,7 @@ def _compare(
     )
 
 
-def _compare_bytes(
-    kind: str,
-    name: str,
-    one: AnyContent | None,
-    other: AnyContent | None,
-    context: Context,  # noqa: ARG001  bytes need none
-    *,
-    why: str = "not compared by value, since the runs differ already",
-) -> Difference | None:
-    if one is None or other is None:
-        return _lonely(kind, name, one and _described(one), other and _described(other))
-    if isinstance(one, AbsentContent) or isinstance(other, AbsentContent):
-        return _compare_digests(kind, name, one, other)
+def _compare_bytes(kind: str, name: str, one: Content, other: Content, why: str) -> Difference | None:
     if one.size_bytes == other.size_bytes and _same_bytes(one, other):
         return None
     facts = _described(one), _described(other)
@@ -196,8 +188,7 @@ def _same_bytes(one: Content, other: Content) -> bool:
 
 
 def _lonely(kind: str, name: str, one: Any, other: Any) -> Difference:
-    reason = f"only in the {'second' if one is None else 'first'} run"
-    return Difference(kind, name, Verdict.DIFFERENT, one, other, reason=reason)
+    return Difference(kind, name, Verdict.DIFFERENT, one, other, reason=only_in(one))
 
 
 def _facts(file: OutputFile | None) -> Mapping[str, Any] | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bis.repeat.comparison.artifacts import compare_artifacts, compare_logs, compare_outputs
 from bis.repeat.comparison.metrics import compare_metrics
 from bis.repeat.comparison.tolerance import Tolerance
-from bis.repeat.comparison.verdicts import Comparison, Difference, Verdict, worst_first
+from bis.repeat.comparison.verdicts import Comparison, Difference, Verdict, only_in, worst_first
 from bis.tracking import tags
 from bis.tracking.param_values import same_value
 
@@ -103,8 +103,7 @@ def _compare_parameters(first: RecordedRun, second: RecordedRun) -> list[Differe
         if one == other:
             continue
         if one is None or other is None:
-            words = f"only in the {'second' if one is None else 'first'} run"
-            found.append(Difference("parameter", name, Verdict.DIFFERENT, one, other, reason=words))
+            found.append(Difference("parameter", name, Verdict.DIFFERENT, one, other, reason=only_in(one)))
         elif same_value(one, other):
             found.append(
                 Difference(

@@ -6,7 +6,7 @@ from math import isnan
 from typing import TYPE_CHECKING
 
 from bis.repeat.comparison.tally import Tally, listed
-from bis.repeat.comparison.verdicts import Difference, Verdict
+from bis.repeat.comparison.verdicts import Difference, Verdict, only_in
 from bis.repeat.comparison.volatile import duration_reason
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def _compare(
     finals = _final(one), _final(other)
     aside = f"{why}: not counted" if why else ""
     if one is None or other is None:
-        words = f"only in the {'second' if one is None else 'first'} run"
-        return Difference("metric", name, Verdict.DIFFERENT, *finals, None, None, not why, aside or words)
+        reason = aside or only_in(one)
+        return Difference("metric", name, Verdict.DIFFERENT, *finals, None, None, not why, reason)
     tally = Tally(tolerance.of_metric(name))
     reason = _compare_histories(one, other, tally)
     return Difference(

@@ -111,6 +111,11 @@ class Comparison:
         }
 
 
+def only_in(first: object) -> str:
+    """The reason for what one of two runs has alone; ``first`` is that of the first, or None."""
+    return f"only in the {'second' if first is None else 'first'} run"
+
+
 def worst_first(differences: list[Difference]) -> tuple[Difference, ...]:
     """In the order in which they are shown: what counts, the worst, then by kind and name."""
     kinds = ("status", "parameter", "metric", "artifact", "file", "log")
