@@ -61,7 +61,7 @@ def client_python(version: str, *, boosting: bool = False) -> Path:
     python, beside = CLIENTS[version]
     wanted = [f"mlflow=={version}", *beside, *(BOOSTING[version] if boosting else ())]
     key = hashlib.sha256("\n".join([python, *wanted]).encode()).hexdigest()[:12]
-    directory = _cache() / f"mlflow-{version}-{key}"
+    directory = cache_directory() / f"mlflow-{version}-{key}"
     if not (directory / "complete").exists():
         _make(directory, python, wanted)
     return directory / "bin" / "python"
@@ -75,7 +75,7 @@ def plugin_python(version: str) -> Path:
     project = (root / "pyproject.toml").read_text()
     declared = project.partition("[project]")[2].partition("[dependency-groups]")[0]
     key = hashlib.sha256("\n".join([python, *wanted, declared]).encode()).hexdigest()[:12]
-    directory = _cache() / f"mlflow-bis-{version}-{key}"
+    directory = cache_directory() / f"mlflow-bis-{version}-{key}"
     if not (directory / "complete").exists():
         _make(directory, python, wanted)
     return directory / "bin" / "python"
@@ -140,7 +140,8 @@ def _wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path
     raise RuntimeError(f"the server does not start: {log.read_text()[-2000:]}")
 
 
-def _cache() -> Path:
+def cache_directory() -> Path:
+    """Where what tests install is kept for the next ones."""
     root = Path(os.environ.get("BIS_TEST_CACHE") or Path.home() / ".cache" / "bis-tests")
     root.mkdir(parents=True, exist_ok=True)
     return root

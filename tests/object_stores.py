@@ -1,12 +1,21 @@
-"""An S3 server on loopback, and its address in the environment."""
+"""Servers of S3 and of Azure's blobs on loopback, and their addresses in the environment."""
 
 from __future__ import annotations
 
+import base64
+import fcntl
+import hashlib
+import hmac
+import shutil
+import subprocess
 import urllib.request
 from contextlib import contextmanager
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from mlflow_clients import cache_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,3 +57,71 @@ def open_uploads(address: str) -> int:
     """How many multipart uploads the bucket has that were neither completed nor given up."""
     with urllib.request.urlopen(f"{address}/bucket?uploads") as answer:
         return int(answer.read().count(b"<Upload>"))
+
+
+AZURITE = "3.35.0"
+"""Microsoft's own emulator of Azure's storage, from npm."""
+_AZURE_ACCOUNT = "devstoreaccount1"
+_AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+"""Which every emulator has, and nobody else."""
+
+
+@contextmanager
+def azure_server(directory: Path) -> Iterator[str]:
+    """The address of a server of Azure's blobs that has an empty container named ``container``."""
+    command = [_azurite(), "--location", str(directory), "--blobHost", "127.0.0.1", "--blobPort", "0"]
+    process = subprocess.Popen(
+        [*command, "--silent", "--skipApiVersionCheck", "--disableTelemetry"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        said = next(line for line in process.stdout if "successfully listens on" in line)
+        address = said.split()[-1]
+        urllib.request.urlopen(_making_a_container(address)).close()
+        yield address
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def use_azure(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let obstore find the server by the environment."""
+    for name, value in {
+        "AZURE_STORAGE_USE_EMULATOR": "true",
+        "AZURITE_BLOB_STORAGE_URL": address,
+        "AZURE_STORAGE_ACCOUNT_NAME": _AZURE_ACCOUNT,
+        "AZURE_STORAGE_ACCOUNT_KEY": _AZURE_KEY,
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+def _azurite() -> str:
+    """Its program, installed once."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("the emulator of Azure needs npm")
+    directory = cache_directory() / f"azurite-{AZURITE}"
+    program = directory / "node_modules" / ".bin" / "azurite-blob"
+    with directory.with_name(f"{directory.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not program.exists():
+            aside = directory.with_name(f"{directory.name}.new")
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir()
+            words = ["install", "--no-audit", "--no-fund", "--silent", f"azurite@{AZURITE}"]
+            subprocess.run([npm, *words], cwd=aside, check=True)
+            aside.rename(directory)
+    return str(program)
+
+
+def _making_a_container(address: str) -> urllib.request.Request:
+    """The request, signed as Azure's "Shared Key" wants it."""
+    headers = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": "2023-11-03"}
+    resource = f"/{_AZURE_ACCOUNT}/{_AZURE_ACCOUNT}/container\nrestype:container"
+    signed = "PUT" + 12 * "\n" + "".join(f"{name}:{value}\n" for name, value in headers.items()) + resource
+    digest = hmac.new(base64.b64decode(_AZURE_KEY), signed.encode(), hashlib.sha256).digest()
+    headers["Authorization"] = f"SharedKey {_AZURE_ACCOUNT}:{base64.b64encode(digest).decode()}"
+    url = f"{address}/{_AZURE_ACCOUNT}/container?restype=container"
+    return urllib.request.Request(url, headers=headers, method="PUT")

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import uv
 
+from mlflow_clients import cache_directory
+
 STACKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "3.7": ("3.7", ("scikit-learn==1.0.2", "numpy==1.21.6")),
     "3.8": ("3.8", ("scikit-learn==1.3.2", "numpy==1.24.4")),
@@ -38,16 +40,10 @@ def stack_python(name: str) -> str:
     """
     python, wanted = STACKS[name]
     key = hashlib.sha256("\n".join([python, *wanted]).encode()).hexdigest()[:12]
-    directory = _cache() / f"seeded-{name.replace(' ', '-')}-{key}"
+    directory = cache_directory() / f"seeded-{name.replace(' ', '-')}-{key}"
     if not (directory / "complete").exists():
         _make(directory, python, wanted)
     return str(directory / "bin" / "python")
-
-
-def _cache() -> Path:
-    root = Path(os.environ.get("BIS_TEST_CACHE") or Path.home() / ".cache" / "bis-tests")
-    root.mkdir(parents=True, exist_ok=True)
-    return root
 
 
 def _make(directory: Path, python: str, requirements: tuple[str, ...]) -> None:

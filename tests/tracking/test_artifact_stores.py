@@ -1,4 +1,4 @@
-"""What every place for artifacts promises: a directory, S3, and obstore's memory, which stands for GCS and Azure."""
+"""What every place for artifacts promises: a directory, S3, Azure, and obstore's memory, which stands for GCS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bis.tracking.artifacts import ArtifactDirectory
 from bis.tracking.model import FileInfo
 from bis.tracking.object_artifacts import ObjectArtifacts
 from bis.tracking.refusals import RefusedError
-from object_stores import open_uploads, s3_server, use_s3
+from object_stores import azure_server, open_uploads, s3_server, use_azure, use_s3
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,13 +29,22 @@ def s3() -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(params=["directory", "S3", "memory"])
+@pytest.fixture(scope="module")
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with azure_server(tmp_path_factory.mktemp("azure")) as address:
+        yield address
+
+
+@pytest.fixture(params=["directory", "S3", pytest.param("Azure", marks=pytest.mark.slow), "memory"])
 def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArtifactStore:
     if request.param == "directory":
         return open_artifacts(tmp_path / "artifacts")
     if request.param == "S3":
         use_s3(request.getfixturevalue("s3"), monkeypatch, tmp_path)
         return open_artifacts(f"s3://bucket/{tmp_path.name}/with space")
+    if request.param == "Azure":
+        use_azure(request.getfixturevalue("azure"), monkeypatch)
+        return open_artifacts(f"az://container/{tmp_path.name}/with space")
     from obstore.store import MemoryStore
 
     return ObjectArtifacts("memory://", MemoryStore())
