@@ -1,4 +1,4 @@
-"""Servers of S3 and of Azure's blobs on loopback, and their addresses in the environment."""
+"""Servers of S3, of Google's XML API and of Azure's blobs on loopback, and their addresses in the environment."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import base64
 import fcntl
 import hashlib
 import hmac
+import json
 import shutil
 import subprocess
+import threading
 import urllib.request
 from contextlib import contextmanager
 from email.utils import formatdate
@@ -57,6 +59,44 @@ def open_uploads(address: str) -> int:
     """How many multipart uploads the bucket has that were neither completed nor given up."""
     with urllib.request.urlopen(f"{address}/bucket?uploads") as answer:
         return int(answer.read().count(b"<Upload>"))
+
+
+_SIGNED = "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
+
+
+@contextmanager
+def google_server() -> Iterator[str]:
+    """The address of a server of Google's XML API that has an empty bucket named ``google``.
+
+    That API is S3's but for names of headers and the signature, so the server of S3 answers it, once the signature is
+    put in the place of Google's token.
+    """
+    moto: Any = pytest.importorskip("moto.server")
+    serving: Any = pytest.importorskip("werkzeug.serving")
+    s3 = moto.DomainDispatcherApplication(moto.create_backend_app)
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Any:
+        return s3({**environ, "HTTP_AUTHORIZATION": _SIGNED}, start_response)
+
+    server = serving.make_server("127.0.0.1", 0, answer, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    address = f"http://127.0.0.1:{server.port}"
+    try:
+        urllib.request.urlopen(urllib.request.Request(f"{address}/google", method="PUT")).close()
+        yield address
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def use_google(address: str, monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
+    """Let obstore find the server by the environment, and ask nobody for a token."""
+    account = {"gcs_base_url": address, "disable_oauth": True}
+    file = directory / "service account.json"
+    file.write_text(json.dumps({**account, "client_email": "", "private_key": "", "private_key_id": ""}))
+    monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT", str(file))
 
 
 AZURITE = "3.35.0"

@@ -1,4 +1,4 @@
-"""What every place for artifacts promises: a directory, S3, Azure, and obstore's memory, which stands for GCS."""
+"""What every place for artifacts promises: a directory, S3, Google Cloud Storage and Azure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,16 @@ from bis.errors import TrackingError
 from bis.tracking.artifact_store import ArtifactStore, open_artifacts
 from bis.tracking.artifacts import ArtifactDirectory
 from bis.tracking.model import FileInfo
-from bis.tracking.object_artifacts import ObjectArtifacts
 from bis.tracking.refusals import RefusedError
-from object_stores import azure_server, open_uploads, s3_server, use_azure, use_s3
+from object_stores import (
+    azure_server,
+    google_server,
+    open_uploads,
+    s3_server,
+    use_azure,
+    use_google,
+    use_s3,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,19 +42,24 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(params=["directory", "S3", pytest.param("Azure", marks=pytest.mark.slow), "memory"])
+@pytest.fixture(scope="module")
+def google() -> Iterator[str]:
+    with google_server() as address:
+        yield address
+
+
+@pytest.fixture(params=["directory", "S3", "Google", pytest.param("Azure", marks=pytest.mark.slow)])
 def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArtifactStore:
     if request.param == "directory":
         return open_artifacts(tmp_path / "artifacts")
     if request.param == "S3":
         use_s3(request.getfixturevalue("s3"), monkeypatch, tmp_path)
         return open_artifacts(f"s3://bucket/{tmp_path.name}/with space")
-    if request.param == "Azure":
-        use_azure(request.getfixturevalue("azure"), monkeypatch)
-        return open_artifacts(f"az://container/{tmp_path.name}/with space")
-    from obstore.store import MemoryStore
-
-    return ObjectArtifacts("memory://", MemoryStore())
+    if request.param == "Google":
+        use_google(request.getfixturevalue("google"), monkeypatch, tmp_path)
+        return open_artifacts(f"gs://google/{tmp_path.name}/with space")
+    use_azure(request.getfixturevalue("azure"), monkeypatch)
+    return open_artifacts(f"az://container/{tmp_path.name}/with space")
 
 
 def content(store: ArtifactStore, path: str, start: int = 0, length: int | None = None) -> bytes:
