@@ -243,10 +243,54 @@ def test_scripts_are_entry_points(bis: Bis, tmp_path: Path) -> None:
     assert bis("run", project).status == 2  # there is no main
 
 
-@pytest.mark.skipif(not shutil.which("Rscript"), reason="R is not installed")
-def test_a_script_of_r_is_an_entry_point(bis: Bis, tmp_path: Path) -> None:
-    project = write_project(tmp_path / "r", "name: r\n", {"train.R": "cat('ran')\n"})
-    assert "mlflow_source" in bis("run", project, "-e", "train.R", "--dry-run", "--json").json["command"]
+needs_r = pytest.mark.skipif(not shutil.which("Rscript"), reason="R is not installed")
+
+
+@needs_r
+def test_r_is_run_and_repeated(bis: Bis, tmp_path: Path) -> None:
+    project = write_project(
+        tmp_path / "r",
+        "entry_points: {main: {parameters: {alpha: float}, command: 'Rscript train.R --alpha {alpha}'}}",
+        {
+            "train.R": "cat(commandArgs(trailingOnly = TRUE), coef(lm(dist ~ speed, data = cars)))\n"
+            "writeLines('0.5', 'model.txt')\n"
+        },
+    )
+    result = bis("run", project, "-q", "-P", "alpha=0.1")
+    assert result.status == 0, result.err
+    assert result.out == "--alpha 0.1 -17.57909 3.932409"
+    again = bis("rerun", "latest")
+    assert (again.status, again.out.splitlines()[0].split()[0]) == (0, "IDENTICAL")
+    (project / "train.R").write_text("stop('no data')\n")
+    failed = bis("run", project, "-q", "-P", "alpha=0.1")
+    assert failed.status == 1
+    assert "no data" in failed.err
+
+
+@needs_r
+def test_a_script_of_r_is_an_entry_point(bis: Bis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that only sources the file is in the place of MLflow's package for R, which cannot be had here.
+
+    The command is MLflow's: ``Rscript -e`` adds an ``--args`` of its own before it.
+    """
+    package = tmp_path / "mlflow"
+    package.mkdir()
+    (package / "R").mkdir()
+    (package / "DESCRIPTION").write_text(
+        "Package: mlflow\nVersion: 1.0\nTitle: x\nDescription: x.\nLicense: MIT\n"
+    )
+    (package / "NAMESPACE").write_text("export(mlflow_source)\n")
+    (package / "R" / "source.R").write_text("mlflow_source <- function(uri) source(uri, local = new.env())\n")
+    library = tmp_path / "library"
+    library.mkdir()
+    subprocess.run(["R", "CMD", "INSTALL", "--library", library, package], check=True, capture_output=True)
+    monkeypatch.setenv("R_LIBS", str(library))
+    project = write_project(
+        tmp_path / "r", "name: r\n", {"sub/train.R": "cat(commandArgs(trailingOnly = TRUE), sep = '|')\n"}
+    )
+    result = bis("run", project, "-q", "-e", "sub/train.R", "-P", "rate=0.1", "-P", "words=two of 'em")
+    assert result.status == 0, result.err
+    assert result.out == "--args|--rate|0.1|--words|two of 'em"
 
 
 # --- environments ---------------------------------------------------------------------------------------------
