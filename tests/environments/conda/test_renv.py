@@ -1,11 +1,12 @@
 """renv.lock: recorded in the lock, restored where there is an R with renv.
 
-``Rscript`` is a stand-in, since no R is to be had where the tests run: it does what renv's answer would be.
+``Rscript`` is a stand-in where renv would have to answer, which is not to be had where the tests run.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,7 +54,9 @@ def test_another_renv_lock_is_another_environment(project: Project, channel: Cha
 
 
 def test_an_r_without_renv_is_said(project: Project, channel: Channel) -> None:
-    project.realize(lock(project, channel, "#!/bin/sh\nexit 90\n"))
+    r = shutil.which("Rscript")  # that of the machine has no renv
+    program = f'exec {r} "$@"' if r else "exit 90"
+    project.realize(lock(project, channel, f"#!/bin/sh\nunset R_HOME\n{program}\n"))
     assert any("add r-renv" in note for note in project.notes)
 
 

@@ -83,7 +83,7 @@ def test_a_project_of_conda_packages_and_a_pip_section_repeats_here_and_elsewher
 
 
 def test_a_script_of_r_runs_in_an_environment_of_r(bis: Bis, tmp_path: Path, tools: Channel) -> None:
-    """Rscript is a stand-in of the test channel that prints its arguments: there is no R for CI."""
+    """Rscript is a stand-in of the test channel that prints its arguments, since MLflow's package for R is not here."""
     project = write_project(
         tmp_path / "p",
         "conda_env: conda.yaml\nentry_points:\n  main: {command: 'Rscript train.R --alpha 1'}\n",
@@ -98,6 +98,26 @@ def test_a_script_of_r_runs_in_an_environment_of_r(bis: Bis, tmp_path: Path, too
     assert script.status == 0, script.err
     assert "mlflow::mlflow_source('train.R') --args --alpha 2" in script.out
     assert bis("rerun", "latest").status == 0
+
+
+@pytest.mark.skipif(not shutil.which("Rscript"), reason="R is not installed")
+def test_r_itself_runs_in_an_environment_of_r(bis: Bis, tmp_path: Path, tools: Channel) -> None:
+    """The R of the machine, which a package of the test channel starts."""
+    tools.add("r-base", "4.3.2", files={"bin/Rscript": f'#!/bin/sh\nexec {shutil.which("Rscript")} "$@"\n'})
+    project = write_project(
+        tmp_path / "p",
+        "conda_env: conda.yaml\nentry_points:\n  main: {command: 'Rscript train.R --alpha 1'}\n",
+        {
+            "conda.yaml": f"channels: [{tools.url}]\ndependencies: [r-base=4.3.2]\n",
+            "train.R": "cat(commandArgs(trailingOnly = TRUE), coef(lm(dist ~ speed, data = cars)))\n",
+        },
+    )
+    ran = bis("run", project)
+    assert ran.status == 0, ran.err
+    assert ran.out == "--alpha 1 -17.57909 3.932409"
+    again = bis("rerun", "latest")
+    assert again.status == 0, again.err
+    assert again.out.splitlines()[0].split()[0] == "IDENTICAL"
 
 
 def test_a_project_with_no_python_at_all(bis: Bis, tmp_path: Path, tools: Channel) -> None:
