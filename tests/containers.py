@@ -1,4 +1,4 @@
-"""podman with a store of its own, and images that are built without any registry.
+"""podman and docker with stores of their own, and images that are built without any registry.
 
 The settings are what a container engine needs in a container itself: small limits, no systemd. They are named by
 variables that podman reads, so nothing of the machine's own is touched.
@@ -6,13 +6,19 @@ variables that podman reads, so nothing of the machine's own is touched.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _CONTAINERS = """\
 [containers]
@@ -66,6 +72,72 @@ class Podman:
     def containers(self) -> list[str]:
         """The names of all containers, ended ones too."""
         return self("ps", "--all", "--format", "{{.Names}}").split()
+
+
+@dataclass(frozen=True)
+class Docker:
+    """The engine of docker, which listens on a socket in ``place``."""
+
+    place: Path
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {"DOCKER_HOST": f"unix://{self.place}/docker.sock", "BIS_CONTAINER_ENGINE": "docker"}
+
+    def __call__(self, *words: str) -> str:
+        done = subprocess.run(
+            ["docker", *words],
+            env={**os.environ, **self.environ},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def containers(self) -> list[str]:
+        """The names of all containers, ended ones too."""
+        return self("ps", "--all", "--format", "{{.Names}}").split()
+
+
+@contextlib.contextmanager
+def running_docker(place: Path, podman: Podman, *images: str) -> Iterator[Docker]:
+    """An engine with these images of podman's. Skips where it cannot run."""
+    for program in ("docker", "dockerd", "containerd"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+    if os.geteuid() != 0:
+        pytest.skip("docker's engine needs root")
+    engine = Docker(place)
+    words = [f"--data-root={place}/data", f"--exec-root={place}/exec", f"--pidfile={place}/pid"]
+    network = ["--iptables=false", "--ip6tables=false", "--bridge=none"]  # the machine's own is not touched
+    with (place / "log").open("w") as log:
+        process = subprocess.Popen(
+            ["dockerd", *words, *network, "--host", engine.environ["DOCKER_HOST"]],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _await_docker(process, place)
+        for name in images:
+            archive = place / "image.tar"
+            podman("save", "--output", str(archive), name)
+            engine("load", "--input", str(archive))
+            engine("tag", f"localhost/{name}", name)
+            archive.unlink()
+        yield engine
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _await_docker(process: subprocess.Popen[bytes], place: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not (place / "docker.sock").exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            pytest.skip(f"docker's engine does not start here: {(place / 'log').read_text()[-1000:]}")
+        time.sleep(0.1)
 
 
 def make_podman(place: Path, *, driver: str = "overlay") -> Podman:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from containers import Podman, build_python, make_podman, remove_podman
+from containers import Docker, Podman, build_python, make_podman, remove_podman, running_docker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,10 +28,28 @@ def podman() -> Iterator[Podman]:
         remove_podman(place)
 
 
+@pytest.fixture(scope="session")
+def docker(podman: Podman) -> Iterator[Docker]:
+    """The other engine, with the same images."""
+    place = Path(tempfile.mkdtemp(prefix="bis-docker-"))
+    try:
+        with running_docker(place, podman, "tools:1", "python:1") as engine:
+            yield engine
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest.fixture(params=["podman", pytest.param("docker", marks=pytest.mark.slow)])
+def engine(request: pytest.FixtureRequest) -> Podman | Docker:
+    """Each of both."""
+    found: Podman | Docker = request.getfixturevalue(request.param)
+    return found
+
+
 @pytest.fixture
-def boxed(bis: Bis, podman: Podman) -> Bis:
+def boxed(bis: Bis, engine: Podman | Docker) -> Bis:
     """``bis`` with that engine."""
-    bis.variables.update(podman.environ)
+    bis.variables.update(engine.environ)
     return bis
 
 
