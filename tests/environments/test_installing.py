@@ -65,7 +65,7 @@ def test_every_vanished_release_is_named(project: Project, index: PackageIndex, 
     del index.releases["beta"]
     with pytest.raises(BuildError, match=r"not in uv's cache: alpha 1\.0, beta 1\.0") as caught:
         project.realize(locked)
-    assert "--upgrade" in (caught.value.hint or "")
+    assert "bis run --upgrade" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("whole_project", [False, True])

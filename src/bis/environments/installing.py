@@ -126,7 +126,7 @@ class Installation:
             raise BuildError(
                 f"the package index does not have these any more, and they are not in uv's cache:"
                 f" {', '.join(missing)}",
-                hint="Name an index that has them (UV_INDEX, PIP_EXTRA_INDEX_URL), or resolve anew: --upgrade.",
+                hint="Name an index that has them (UV_INDEX, PIP_EXTRA_INDEX_URL), or resolve anew: bis run --upgrade.",
             )
         for block in gone.values():
             self.notify(f"{_version_of(block)} is gone from the package index: taken from uv's cache")

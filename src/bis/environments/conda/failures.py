@@ -158,7 +158,7 @@ def gone(package: Package) -> BisError:
     return BuildError(
         f"{without_credentials(package.channel)} has no {package.file.rpartition('/')[2]} any more,"
         " and it is not in the cache",
-        hint="Name a mirror that has it (mirrored_channels in .condarc), or resolve anew: --upgrade.",
+        hint="Name a mirror that has it (mirrored_channels in .condarc), or resolve anew: bis run --upgrade.",
     )
 
 

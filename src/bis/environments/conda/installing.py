@@ -42,7 +42,7 @@ def install_conda(text: str, prefix: Path, *, channels: Channels, home: Home, pr
         locked = packages.from_text(text)
     except ValueError as error:
         raise BuildError(
-            f"the environment's lock cannot be read: {error}", hint="Resolve it anew: --upgrade."
+            f"the environment's lock cannot be read: {error}", hint="Resolve it anew: bis run --upgrade."
         ) from error
     asked = _asked(locked, channels)
     reached = [
