@@ -78,8 +78,9 @@ def test_other_values_are_checked_as_in_a_first_run(made: Plan, project: Path) -
     assert changed.parameters == {**made.parameters, "alpha": "0.7"}
     assert (changed.local, changed.in_tree, changed.extra) == (made.local, made.in_tree, made.extra)
     assert changed.digest == plan_of(project, Home(project.parent / "home"), alpha="0.7").digest
-    with pytest.raises(ParameterError, match="alpha"):
+    with pytest.raises(ParameterError, match="alpha") as caught:
         with_parameters(made, {"alpha": "much"}, root=project, cwd=project)
+    assert str(caught.value.where).startswith("MLproject:")  # not where it was restored for a moment
 
 
 def test_no_other_value_is_the_same_plan(made: Plan, project: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bis import projects
-from bis.errors import SourceError, UsageError
+from bis.errors import BisError, SourceError, UsageError
 from bis.plans.inputs import found_here, inside
 from bis.plans.levels import variables_of
 from bis.plans.prepare import Prepared
@@ -90,6 +90,17 @@ def with_parameters(plan: Plan, values: Mapping[str, str], *, root: Path, cwd: P
     """
     if not values:
         return plan
+    try:
+        return _with_values(plan, values, root, cwd)
+    except BisError as error:
+        if error.where is not None and error.where.file.is_relative_to(
+            root
+        ):  # nobody knows where it was restored
+            error.where = replace(error.where, file=error.where.file.relative_to(root))
+        raise
+
+
+def _with_values(plan: Plan, values: Mapping[str, str], root: Path, cwd: Path) -> Plan:
     directory = planned_source(plan, root).directory
     entry_point = projects.load(directory, root=root).entry_point(plan.entry_point)
     given = {name: text for name, text in plan.parameters.items() if name not in plan.local}
