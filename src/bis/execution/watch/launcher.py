@@ -147,7 +147,7 @@ def main() -> None:
     try:
         listener = install_filter()
     except UnavailableError as error:
-        if fallback and works([word.replace("%FILE%", "/dev/null") for word in fallback]):
+        if fallback and works(fallback):
             supervisor.sendall(f"strace:{error}".encode())
             command = [*fallback, *command]
         else:
