@@ -94,6 +94,15 @@ def test_a_change_counts_when_the_run_has_read_it(
     assert _run(bis, project)[0] is is_reused
 
 
+def test_code_that_was_put_back_finds_its_run_behind_any_others(bis: Bis, project: Path) -> None:
+    first = _run(bis, project)[1]
+    for value in range(2, 8):
+        (project / "helper.py").write_text(f"VALUE = {value}\n")
+        assert not _run(bis, project)[0]
+    (project / "helper.py").write_text("VALUE = 1\n")
+    assert _run(bis, project) == (True, first)
+
+
 @pytest.mark.parametrize(
     "words", [("-P", "x=1"), ("--seed", "1"), ("--level", "strict"), ("--keep-env", "HOME")]
 )

@@ -13,7 +13,7 @@ from bis.tracking import tags
 from bis.tracking.artifact_reading import artifact_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from bis.home import Home
     from bis.plans import Prepared
@@ -36,19 +36,30 @@ class Decision:
 
 def find(prepared: Prepared, store: Store, home: Home, policy: Policy) -> Decision:
     """The newest run that is the same as what was ``prepared``; ``policy`` is not ``no``."""
-    key = reuse_key(prepared.plan, prepared.steps)
-    found = store.search_runs(
-        filter=f"tags.`{tags.REUSE_KEY}` = '{key}' AND attributes.status = 'FINISHED'",
-        order_by=("attributes.start_time DESC",),
-        max_results=_MOST_LOOKED_AT,
-    ).items
-    reasons: list[tuple[str, str]] = []
-    for run in found:
+    reasons: dict[str, str] = {}
+    for run in _candidates(prepared, store):
         record, reason = _judged(run, prepared, store, home, policy)
         if reason is None:
-            return Decision(run, record, tuple(reasons))
-        reasons.append((run.info.run_id, reason))
-    return Decision(reasons=tuple(reasons))
+            return Decision(run, record, tuple(reasons.items()))
+        reasons[run.info.run_id] = reason
+    return Decision(reasons=tuple(reasons.items()))
+
+
+def _candidates(prepared: Prepared, store: Store) -> Iterator[Run]:
+    """The newest runs with the key; then, behind them, those of the very same source: code that was put back."""
+    with_key = f"tags.`{tags.REUSE_KEY}` = '{reuse_key(prepared.plan, prepared.steps)}'"
+    same_source = f"tags.`{tags.SOURCE_TREE}` = '{prepared.plan.source.tree}'"
+    seen = set[str]()
+    for condition in (with_key, f"{with_key} AND {same_source}"):
+        found = store.search_runs(
+            filter=f"{condition} AND attributes.status = 'FINISHED'",
+            order_by=("attributes.start_time DESC",),
+            max_results=_MOST_LOOKED_AT,
+        )
+        for run in found.items:
+            if run.info.run_id not in seen:
+                seen.add(run.info.run_id)
+                yield run
 
 
 def _judged(
