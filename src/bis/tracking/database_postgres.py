@@ -274,12 +274,9 @@ class PostgresDatabase:
                 "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
             )
         ]
-        self._connection.execute(
-            f"LOCK TABLE {', '.join(tables)} IN SHARE ROW EXCLUSIVE MODE"
-        )  # one state of all
-        self._connection.execute(
-            f"DROP SCHEMA IF EXISTS {backup} CASCADE"
-        )  # of a time when it was brought back
+        # No other server may write between the copies. An earlier schema is of a time when the store was brought back.
+        self._connection.execute(f"LOCK TABLE {', '.join(tables)} IN SHARE ROW EXCLUSIVE MODE")
+        self._connection.execute(f"DROP SCHEMA IF EXISTS {backup} CASCADE")
         self._connection.execute(f"CREATE SCHEMA {backup}")
         for table in tables:
             self._connection.execute(f"CREATE TABLE {backup}.{table} (LIKE {table} INCLUDING ALL)")
