@@ -13,7 +13,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
@@ -43,22 +43,19 @@ RUN mkdir -p /tmp /etc && chmod 1777 /tmp && echo root:x:0:0:root:/root:/bin/sh 
 
 
 @dataclass(frozen=True)
-class Podman:
-    """A container engine for tests. ``environ`` is what makes podman use it."""
+class Engine:
+    """A container engine for tests. ``environ`` is what makes its client, and bis, use it."""
 
+    name: ClassVar[str]
     place: Path
 
     @property
     def environ(self) -> dict[str, str]:
-        return {
-            "CONTAINERS_CONF": str(self.place / "containers.conf"),
-            "CONTAINERS_STORAGE_CONF": str(self.place / "storage.conf"),
-            "BIS_CONTAINER_ENGINE": "podman",
-        }
+        return {"BIS_CONTAINER_ENGINE": self.name}
 
     def __call__(self, *words: str, cwd: Path | None = None) -> str:
         done = subprocess.run(
-            ["podman", *words],
+            [self.name, *words],
             env={**os.environ, **self.environ},
             cwd=cwd,
             stdin=subprocess.DEVNULL,
@@ -74,31 +71,28 @@ class Podman:
         return self("ps", "--all", "--format", "{{.Names}}").split()
 
 
-@dataclass(frozen=True)
-class Docker:
-    """The engine of docker, which listens on a socket in ``place``."""
+class Podman(Engine):
+    """podman, whose images and containers live in ``place``."""
 
-    place: Path
+    name = "podman"
 
     @property
     def environ(self) -> dict[str, str]:
-        return {"DOCKER_HOST": f"unix://{self.place}/docker.sock", "BIS_CONTAINER_ENGINE": "docker"}
+        return {
+            **super().environ,
+            "CONTAINERS_CONF": str(self.place / "containers.conf"),
+            "CONTAINERS_STORAGE_CONF": str(self.place / "storage.conf"),
+        }
 
-    def __call__(self, *words: str) -> str:
-        done = subprocess.run(
-            ["docker", *words],
-            env={**os.environ, **self.environ},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
 
-    def containers(self) -> list[str]:
-        """The names of all containers, ended ones too."""
-        return self("ps", "--all", "--format", "{{.Names}}").split()
+class Docker(Engine):
+    """The engine of docker, which listens on a socket in ``place``."""
+
+    name = "docker"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {**super().environ, "DOCKER_HOST": f"unix://{self.place}/docker.sock"}
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -12,6 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +38,7 @@ UPDATE experiments SET name = 'Default', lifecycle_stage = 'active';
 """
 
 
-def missing() -> str | None:
+def _missing() -> str | None:
     """Why no server can be started here."""
     if not _PLACES:
         return "PostgreSQL is not installed"
@@ -166,8 +169,12 @@ def _free_port() -> int:
         return port
 
 
-def served() -> Iterator[PostgresServer]:
-    """A server for a fixture of a session."""
+@contextlib.contextmanager
+def running_postgres() -> Iterator[PostgresServer]:
+    """A server that has started. Skips where none can."""
+    why = _missing()
+    if why is not None:
+        pytest.skip(why)
     server = PostgresServer()
     try:
         server.start()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bis_server import serving
-from postgres_server import PASSWORD, QUOTED_PASSWORD, PostgresServer, missing, served
+from postgres_server import PASSWORD, QUOTED_PASSWORD, PostgresServer, running_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,10 +21,8 @@ API = "/api/2.0/mlflow"
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[PostgresServer]:
-    reason = missing()
-    if reason is not None:
-        pytest.skip(reason)
-    yield from served()
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture
@@ -76,22 +74,19 @@ def test_a_database_that_cannot_be_reached_is_said_without_the_password(bis: Bis
 
 
 def test_a_server_outlives_its_database(bis: Bis) -> None:
-    if (reason := missing()) is not None:
-        pytest.skip(reason)
-    for postgres in served():
-        with serving(bis, BIS_STORE=postgres.uri("postgres")) as one:
-            assert _status(one, "/ready") == 200
-            postgres.stop()
-            assert _status(one, "/ready") == 503
-            assert _status(one, "/health") == 200
-            assert _status(one, f"{API}/experiments/get?experiment_id=0") == 503
-            assert b"bis_store_up 0\n" in one.wire().ask("GET", "/metrics").body
-            postgres.start()
-            until = threading.Event()
-            while _status(one, "/ready") != 200:
-                until.wait(0.1)
-            assert _status(one, f"{API}/experiments/get?experiment_id=0") == 200
-            assert one.end() == 0
+    with running_postgres() as postgres, serving(bis, BIS_STORE=postgres.uri("postgres")) as one:
+        assert _status(one, "/ready") == 200
+        postgres.stop()
+        assert _status(one, "/ready") == 503
+        assert _status(one, "/health") == 200
+        assert _status(one, f"{API}/experiments/get?experiment_id=0") == 503
+        assert b"bis_store_up 0\n" in one.wire().ask("GET", "/metrics").body
+        postgres.start()
+        until = threading.Event()
+        while _status(one, "/ready") != 200:
+            until.wait(0.1)
+        assert _status(one, f"{API}/experiments/get?experiment_id=0") == 200
+        assert one.end() == 0
 
 
 def _status(served: Served, path: str) -> int:

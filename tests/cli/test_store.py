@@ -13,7 +13,7 @@ import pytest
 from bis.tracking.model import Metric, Param, Tag
 from bis.tracking.sql_store import open_sql_store
 from bis_server import serving
-from postgres_server import PostgresServer, missing, served
+from postgres_server import PostgresServer, running_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,10 +27,8 @@ API = "/api/2.0/mlflow"
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[PostgresServer]:
-    reason = missing()
-    if reason is not None:
-        pytest.skip(reason)
-    yield from served()
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture(params=["SQLite", "PostgreSQL"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from postgres_server import PostgresServer, missing
+from postgres_server import running_postgres
 from reliability.full_disk import fill_and_free, small_disk
 from reliability.kill_server import kill_often
 from reliability.one_run import write_one_run
@@ -47,12 +47,5 @@ def test_bad_clients_do_not_keep_a_good_one_from_logging(tmp_path: Path) -> None
 
 
 def test_two_servers_share_a_postgresql_store(tmp_path: Path) -> None:
-    why = missing()
-    if why:
-        pytest.skip(why)
-    postgres = PostgresServer()
-    try:
-        postgres.start()
+    with running_postgres() as postgres:
         assert share_a_store(tmp_path, postgres.new_database(), kills=5, writers=16) > 0
-    finally:
-        postgres.remove()

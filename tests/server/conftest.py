@@ -9,8 +9,7 @@ import pytest
 from bis.server.loopback import LoopbackServer
 from bis_command import Bis
 from bis_server import serving
-from postgres_server import PostgresServer, missing
-from postgres_server import served as postgres_servers
+from postgres_server import PostgresServer, running_postgres
 from raw_http import Wire
 
 if TYPE_CHECKING:
@@ -43,10 +42,8 @@ def run_id(wire: Wire) -> str:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server."""
-    reason = missing()
-    if reason is not None:
-        pytest.skip(reason)
-    yield from postgres_servers()
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture(scope="module", params=["SQLite", "PostgreSQL"])

@@ -11,7 +11,7 @@ from bis.server.loopback import LoopbackServer
 from bis.tracking import Store, open_store
 from bis.tracking.database_postgres import PostgresDatabase
 from bis.tracking.sql_store import SqlStore, open_sql_store
-from postgres_server import PostgresServer, missing, served
+from postgres_server import PostgresServer, running_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,10 +26,8 @@ def home(tmp_path: Path) -> Home:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server."""
-    reason = missing()
-    if reason is not None:
-        pytest.skip(reason)
-    yield from served()
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from bis.tracking.postgres_errors import shown
 from bis.tracking.postgres_sql import migration, translated
 from bis.tracking.refusals import RefusedError
 from bis.tracking.sql_store import SqlStore, open_sql_store
-from postgres_server import PASSWORD, QUOTED_PASSWORD, PostgresServer, missing, served
+from postgres_server import PASSWORD, QUOTED_PASSWORD, PostgresServer, running_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -287,10 +287,8 @@ def _log(grouped: GroupedStore, run_id: str, step: int) -> None:
 @pytest.fixture
 def own_postgres() -> Iterator[PostgresServer]:
     """A server that the test may restart."""
-    reason = missing()
-    if reason is not None:
-        pytest.skip(reason)
-    yield from served()
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from containers import Docker, Podman, build_python, make_podman, remove_podman, running_docker
+from containers import Docker, Engine, Podman, build_python, make_podman, remove_podman, running_docker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,14 +40,14 @@ def docker(podman: Podman) -> Iterator[Docker]:
 
 
 @pytest.fixture(params=["podman", pytest.param("docker", marks=pytest.mark.slow)])
-def engine(request: pytest.FixtureRequest) -> Podman | Docker:
+def engine(request: pytest.FixtureRequest) -> Engine:
     """Each of both."""
-    found: Podman | Docker = request.getfixturevalue(request.param)
+    found: Engine = request.getfixturevalue(request.param)
     return found
 
 
 @pytest.fixture
-def boxed(bis: Bis, engine: Podman | Docker) -> Bis:
+def boxed(bis: Bis, engine: Engine) -> Bis:
     """``bis`` with that engine."""
     bis.variables.update(engine.environ)
     return bis

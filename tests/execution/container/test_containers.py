@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bis_command import Bis
-    from containers import Docker, Podman
+    from containers import Engine, Podman
 
     Make = Callable[..., Path]
 
@@ -51,9 +51,7 @@ def only_run(bis: Bis) -> dict[str, object]:
     return found
 
 
-def test_the_code_is_there_and_what_it_does_is_tracked(
-    boxed: Bis, project: Make, engine: Podman | Docker
-) -> None:
+def test_the_code_is_there_and_what_it_does_is_tracked(boxed: Bis, project: Make, engine: Engine) -> None:
     directory = project(
         "python train.py {alpha}", parameters="{alpha: {type: float, default: 0.5}}", train__py=TRAIN
     )
@@ -301,9 +299,7 @@ def test_build_image_honours_dockerignore(boxed: Bis, project: Make) -> None:
     assert result.out.split() == ["MLproject", "used.txt"]
 
 
-def test_a_tag_that_moves_changes_nothing_until_upgrade(
-    boxed: Bis, project: Make, engine: Podman | Docker
-) -> None:
+def test_a_tag_that_moves_changes_nothing_until_upgrade(boxed: Bis, project: Make, engine: Engine) -> None:
     engine("tag", "tools:1", "moving:1")
     directory = project("command -v python || echo none", image="moving:1")
     assert boxed("run", directory).out.split() == ["none"]
@@ -334,7 +330,7 @@ def test_graphics_cards_are_asked_for_as_the_engine_has_it(boxed: Bis, project: 
     assert "nvidia.com/gpu=all" in said or "capabilities: [[gpu]]" in said
 
 
-def test_the_end_is_kind_first(boxed: Bis, project: Make, engine: Podman | Docker) -> None:
+def test_the_end_is_kind_first(boxed: Bis, project: Make, engine: Engine) -> None:
     code = (
         "import signal, sys, time\n"
         "def end(*_):\n    print('ended kindly', flush=True); sys.exit(3)\n"
@@ -350,9 +346,7 @@ def test_the_end_is_kind_first(boxed: Bis, project: Make, engine: Podman | Docke
     assert only_run(boxed)["status"] == "KILLED"
 
 
-def test_a_container_that_ignores_the_end_is_removed(
-    boxed: Bis, project: Make, engine: Podman | Docker
-) -> None:
+def test_a_container_that_ignores_the_end_is_removed(boxed: Bis, project: Make, engine: Engine) -> None:
     command = "trap '' TERM INT; echo ready; while :; do sleep 1; done"
     process = boxed.start("run", project(command, image="tools:1"), "--timeout", "2")
     started(process, "ready")
@@ -362,7 +356,7 @@ def test_a_container_that_ignores_the_end_is_removed(
     assert only_run(boxed)["status"] == "FAILED"
 
 
-def test_no_container_is_left_when_bis_is_killed(boxed: Bis, project: Make, engine: Podman | Docker) -> None:
+def test_no_container_is_left_when_bis_is_killed(boxed: Bis, project: Make, engine: Engine) -> None:
     process = boxed.start("run", project("trap '' TERM; echo ready; sleep 60", image="tools:1"))
     started(process, "ready")
     process.kill()
