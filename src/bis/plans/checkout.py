@@ -41,14 +41,12 @@ def checked_out(plan: Plan, *, home: Home, notify: Callable[[str], None]) -> Ite
 
 
 def _restore(plan: Plan, tree: str, root: Path, home: Home, notify: Callable[[str], None]) -> None:
-    import shutil  # not on the way of a first run
-
-    try:
-        missing = sources.restore(tree, root, home)
-    except SourceError as error:
-        shutil.rmtree(root, ignore_errors=True)
-        fetch_snapshot(plan, home=home, notify=notify, otherwise=error)
-        missing = sources.restore(tree, root, home)
+    missing = sources.restore(
+        tree,
+        root,
+        home,
+        bring=lambda error: fetch_snapshot(plan, home=home, notify=notify, otherwise=error),
+    )
     if missing:
         raise SourceError(
             f"the snapshot {tree[:12]} has large files by hash alone: {', '.join(f.path for f in missing[:5])}",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -331,12 +330,13 @@ def _restore(
     tree = plan.source.tree
     if tree is None:
         raise SourceError("its source has no snapshot, because git was missing when it ran")
-    try:
-        missing = restore(tree, root, home, originals=originals)
-    except SourceError as error:  # an object is missing, or all of them
-        shutil.rmtree(root, ignore_errors=True)
-        _bring_snapshot(original, plan, tree, home, notify, error)
-        missing = restore(tree, root, home, originals=originals)
+    missing = restore(
+        tree,
+        root,
+        home,
+        originals=originals,
+        bring=lambda error: _bring_snapshot(original, plan, tree, home, notify, error),
+    )
     if missing:
         names = ", ".join(file.path for file in missing[:5])
         raise SourceError(

@@ -11,6 +11,7 @@ from bis.sources.candidates import split
 from bis.sources.object_store import ObjectStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from bis.home import Home
@@ -18,13 +19,33 @@ if TYPE_CHECKING:
 
 
 def restore(
-    tree: str, directory: Path, home: Home, *, originals: Path | None = None
+    tree: str,
+    directory: Path,
+    home: Home,
+    *,
+    originals: Path | None = None,
+    bring: Callable[[SourceError], None] | None = None,
 ) -> tuple[LargeFile, ...]:
     """Write the files of ``tree`` into ``directory``, which must be new or empty.
+
+    ``bring`` is called with what is wrong when the snapshot is not here or not whole; then all begins anew.
 
     Returns the large files that could not be put back: a snapshot has only their hashes. Those that are still
     unchanged below ``originals`` (the root of the source then) are copied from there.
     """
+    import shutil
+
+    try:
+        return _restore(tree, directory, home, originals)
+    except SourceError as error:
+        if bring is None:
+            raise
+        shutil.rmtree(directory, ignore_errors=True)
+        bring(error)
+    return _restore(tree, directory, home, originals)
+
+
+def _restore(tree: str, directory: Path, home: Home, originals: Path | None) -> tuple[LargeFile, ...]:
     import shutil
     import tempfile
 
