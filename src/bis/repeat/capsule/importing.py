@@ -204,12 +204,10 @@ def _find_earlier(store: Store, checked: _Checked) -> Run | None:
 
 def _is_own(store: Store, checked: _Checked) -> bool:
     """Whether the run was made here: what would be executed is what was executed here before."""
-    try:
-        run = store.run(checked.run.run_id)
-    except RunNotFoundError:
+    run, plan = _run_here(store, checked.run.run_id), checked.plan
+    if run is None or plan is None:
         return False
-    plan = checked.plan
-    return tags.CAPSULE not in run.tags and plan is not None and run.tags.get(tags.PLAN_DIGEST) == plan.digest
+    return tags.CAPSULE not in run.tags and run.tags.get(tags.PLAN_DIGEST) == plan.digest
 
 
 def _take_in(store: SqlStore, home: Home, checked: _Checked, inside: list[_Checked]) -> Run:
@@ -217,7 +215,7 @@ def _take_in(store: SqlStore, home: Home, checked: _Checked, inside: list[_Check
     run_id = checked.run.run_id
     for each in (checked, *inside):
         _remove_unfinished(store, each.run.run_id)
-    wanted = os.urandom(16).hex() if _is_taken(store, run_id) else run_id
+    wanted = run_id if _run_here(store, run_id) is None else os.urandom(16).hex()
     taken: dict[str, str] = {}
     for each in inside:
         here = _already_here(store, each)
@@ -234,11 +232,8 @@ def _remove_unfinished(store: SqlStore, run_id: str) -> None:
     """Remove what an import that was cut short has left of a run."""
     from bis.tracking.deletion import Deletion
 
-    try:
-        run = store.run(run_id)
-    except RunNotFoundError:
-        return
-    if tags.IMPORT_UNFINISHED in run.tags:
+    run = _run_here(store, run_id)
+    if run is not None and tags.IMPORT_UNFINISHED in run.tags:
         store.delete_run(run_id)
         for _ in Deletion(store).run(run_id):
             pass
@@ -246,9 +241,8 @@ def _remove_unfinished(store: SqlStore, run_id: str) -> None:
 
 def _already_here(store: SqlStore, checked: _Checked) -> Run | None:
     """The same run, if the store has it. Raises CapsuleError when the store has another one with its id."""
-    try:
-        run = store.run(checked.run.run_id)
-    except RunNotFoundError:
+    run = _run_here(store, checked.run.run_id)
+    if run is None:
         return None
     same = (run.info.start_time, run.tags.get(tags.PLAN_DIGEST))
     if same != (checked.run.start_time, checked.run.tags.get(tags.PLAN_DIGEST)):
@@ -375,12 +369,11 @@ def _free_id(store: SqlStore, model_id: str) -> str:
     return f"m-{os.urandom(16).hex()}"
 
 
-def _is_taken(store: Store, run_id: str) -> bool:
+def _run_here(store: Store, run_id: str) -> Run | None:
     try:
-        store.run(run_id)
+        return store.run(run_id)
     except RunNotFoundError:
-        return False
-    return True
+        return None
 
 
 def _experiment(store: Store, name: str) -> str:
